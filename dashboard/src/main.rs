@@ -1,0 +1,10 @@
+//! gilscope: the command line, the daemon and the dashboard in one program.
+//!
+//! `main` only hands over to `cli`. Data flows one way: collect → batch → store → snapshot → view,
+//! plot, export or report. Nothing here knows how the agent works inside a target.
+#![deny(unsafe_code)]
+#![allow(missing_docs)] // a binary has no public items; the modules carry their own text
+
+mod batch;
+
+fn main() {}
