@@ -239,6 +239,8 @@ pub struct Batch {
     /// Cumulative, by cause: "ring_full", "nested", "no_slot", …
     pub lost: BTreeMap<String, u64>,
     pub marks: Vec<Mark>,
+    /// Ids of marks that a person took away again.
+    pub marks_removed: Vec<u32>,
     /// Probe name to the reason why its section is null. Cumulative.
     pub notes: BTreeMap<String, String>,
     pub ended: Option<Ended>,
