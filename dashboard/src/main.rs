@@ -6,5 +6,6 @@
 #![allow(missing_docs)] // a binary has no public items; the modules carry their own text
 
 mod batch;
+mod store;
 
 fn main() {}
