@@ -6,6 +6,11 @@
 #![allow(missing_docs)] // a binary has no public items; the modules carry their own text
 
 mod batch;
+mod cli;
+mod errors;
 mod store;
+mod talk;
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    cli::main(std::env::args_os())
+}

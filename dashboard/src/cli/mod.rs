@@ -1,0 +1,118 @@
+//! The command line: which verbs there are, and the one way from arguments to an exit code.
+//!
+//! Each verb has a file of its own with its flags and what it does. Texts of flags that are options
+//! too come from `config`, never from here.
+
+mod completions;
+mod doctor;
+mod flags;
+mod man;
+
+use crate::errors::{self, Failure};
+use crate::talk::{self, Talk};
+use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use flags::Common;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  failure
+  2  wrong usage: flags, options, file names
+  3  the target is missing, not CPython, or not supported
+  4  permission denied
+  `gilscope run` passes on the code of its command (128 + n for signal n)
+
+Options may also stand in ./gilscope.toml, ~/.config/gilscope/config.toml, /etc/gilscope/config.toml
+and GILSCOPE_* variables; `gilscope man` lists them all.";
+
+/// See who holds the GIL of a live CPython, who waits for it, and where the CPU goes
+#[derive(Debug, Parser)]
+#[command(name = "gilscope", version, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Doctor(doctor::Flags),
+    Completions(completions::Flags),
+    Man(man::Flags),
+}
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// The options, checked.
+    pub(crate) plan: config::Plan,
+    /// Stderr.
+    pub(crate) talk: Talk,
+}
+
+/// Runs gilscope on these arguments, the first being its own name.
+pub(crate) fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = Arguments::command()
+        .try_get_matches_from(arguments)
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    match parsed {
+        Ok(arguments) => errors::exit(run(arguments)),
+        Err(error) => usage(&error),
+    }
+}
+
+/// Help and version go to stdout as they are; a usage error speaks like all our errors.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print(); // only fails when nobody reads it
+        return ExitCode::SUCCESS;
+    }
+    let text = error.render().to_string();
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        anstream::eprint!("{text}");
+        return ExitCode::from(errors::Exit::Usage as u8);
+    }
+    anstream::eprint!("gilscope: {}", text.strip_prefix("error: ").unwrap_or(&text));
+    ExitCode::from(errors::Exit::Usage as u8)
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let Arguments { common, command } = arguments;
+    match command {
+        // These print what is built in and must work whatever the options say.
+        Command::Completions(flags) => completions::run(&flags),
+        Command::Man(flags) => man::run(&flags),
+        Command::Doctor(flags) => doctor::run(&flags, &context(&common, |_| Ok(()))?),
+    }
+}
+
+/// Lays all layers of the options, `flags` laying a verb's own on top; sets up colour and the log.
+fn context(
+    common: &Common,
+    flags: impl FnOnce(&mut config::Layers) -> Result<(), config::Error>,
+) -> anyhow::Result<Context> {
+    let files = config::source::files(|name| std::env::var_os(name));
+    let mut layers = config::source::read(&files, std::env::vars_os())?;
+    common.lay(&mut layers)?;
+    flags(&mut layers)?;
+    let plan = config::Plan::new(&layers)?;
+    talk::set_color(plan.color);
+    start_log(common, &plan.log)?;
+    Ok(Context { plan, talk: Talk::new(common.quiet) })
+}
+
+fn start_log(common: &Common, directives: &str) -> anyhow::Result<()> {
+    let directives = match common.verbose {
+        0 => directives,
+        1 => "warn,gilscope=info",
+        2 => "info,gilscope=debug",
+        _ => "debug,gilscope=trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_new(directives)
+        .map_err(|error| Failure::usage(format!("log: {directives:?}: {error}")))?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    Ok(())
+}

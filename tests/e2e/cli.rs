@@ -1,0 +1,183 @@
+//! The command line as a user meets it: texts, exit codes, options from everywhere.
+//!
+//! Runs the real binary. Every test has a home and a working folder of its own, so that no option of
+//! the developer's machine gets in. Knows nothing of targets; tests of attaching are elsewhere.
+
+use assert_cmd::Command;
+use std::fs;
+use std::process::Stdio;
+use tempfile::TempDir;
+
+/// A gilscope with an empty home.
+struct Gilscope {
+    home: TempDir,
+}
+
+impl Gilscope {
+    fn new() -> Self {
+        Self { home: tempfile::tempdir().unwrap() }
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+        command
+            .args(arguments)
+            .current_dir(self.home.path())
+            .env_clear()
+            .env("HOME", self.home.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    }
+
+    /// Runs it and expects an exit code and, on stderr, the first line.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], code: i32, first_line: &str) {
+        let output = self.command(arguments).output().unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(stderr.lines().next().unwrap_or_default().starts_with(first_line), "{stderr}");
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+        assert!(output.stdout.is_empty(), "an error leaves stdout to data");
+        assert!(!stderr.contains("panicked") && !stderr.contains("backtrace"), "{stderr}");
+    }
+
+    #[track_caller]
+    fn prints(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+#[test]
+fn wrong_usage_is_code_2_and_says_gilscope() {
+    let gilscope = Gilscope::new();
+    gilscope.fails(&[], 2, "See who holds the GIL");
+    gilscope.fails(&["frobnicate"], 2, "gilscope: unrecognized subcommand 'frobnicate'");
+    gilscope.fails(&["doctor", "--jsno"], 2, "gilscope: unexpected argument '--jsno' found");
+    gilscope.fails(&["completions", "tcsh"], 2, "gilscope: invalid value 'tcsh'");
+}
+
+#[test]
+fn options_are_refused_with_the_place_to_go_to() {
+    let gilscope = Gilscope::new();
+    gilscope.fails(
+        &["doctor", "--set", "cpu_hz=500"],
+        2,
+        "gilscope: --set cpu_hz=500: 500 is out of range: from 1 to 100",
+    );
+    gilscope.fails(
+        &["doctor", "--set", "cpu_hertz=5"],
+        2,
+        "gilscope: --set cpu_hertz=5: unknown key `cpu_hertz`",
+    );
+    gilscope.fails(
+        &["doctor", "--color", "sometimes"],
+        2,
+        "gilscope: --color: \"sometimes\" is none of auto, always, never",
+    );
+    gilscope.fails(
+        &["doctor", "--set", "log=gilscope=loud"],
+        2,
+        "gilscope: log: \"gilscope=loud\"",
+    );
+
+    let file = gilscope.home.path().join("gilscope.toml");
+    fs::write(&file, "gil_long_hold = \"soon\"\n").unwrap();
+    gilscope.fails(
+        &["doctor"],
+        2,
+        "gilscope: ./gilscope.toml: `gil_long_hold`: \"soon\" is not a duration",
+    );
+    fs::write(&file, "colour = \"never\"\n").unwrap();
+    gilscope.fails(&["doctor"], 2, "gilscope: ./gilscope.toml: unknown key `colour`");
+    fs::write(&file, "listen = \n").unwrap();
+    gilscope.fails(&["doctor"], 2, "gilscope: ./gilscope.toml: line 1: ");
+    fs::remove_file(&file).unwrap();
+
+    let folder = gilscope.home.path().join(".config/gilscope");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config.toml"), "threads_max = 1\n").unwrap();
+    let expected =
+        format!("gilscope: {}/config.toml: `threads_max`: 1 is out of range", folder.display());
+    gilscope.fails(&["doctor"], 2, &expected);
+}
+
+#[test]
+fn a_variable_is_an_option() {
+    let gilscope = Gilscope::new();
+    let output = gilscope.command(&["doctor"]).env("GILSCOPE_CPU_HZ", "0").output().unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        "gilscope: GILSCOPE_CPU_HZ: 0 is out of range: from 1 to 100\n"
+    );
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn doctor_lists_checks_and_speaks_json() {
+    let gilscope = Gilscope::new();
+    let output = gilscope.command(&["doctor", "--json"]).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["schema"], "gilscope.doctor/1");
+    let checks = report["checks"].as_array().unwrap();
+    let failed = checks.iter().filter(|check| check["state"] == "fail").count();
+    assert_eq!(output.status.code(), Some(i32::from(failed > 0)));
+    assert!(checks.iter().any(|check| check["name"] == "ptrace"));
+    for check in checks {
+        assert_eq!(
+            check["remedy"].is_null(),
+            check["state"] == "ok" || check["state"] == "note",
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn colour_is_for_those_who_want_it() {
+    let gilscope = Gilscope::new();
+    let escapes =
+        |arguments: &[&str]| gilscope.command(arguments).output().unwrap().stdout.contains(&0x1b);
+    assert!(!escapes(&["doctor"]), "stdout is no terminal here");
+    assert!(escapes(&["doctor", "--color", "always"]));
+    assert!(!escapes(&["doctor", "--color", "never"]));
+}
+
+#[test]
+fn the_manual_knows_every_verb_and_option() {
+    let gilscope = Gilscope::new();
+    let manual = gilscope.prints(&["man"]);
+    let help = gilscope.prints(&["--help"]);
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+    let verbs: Vec<&str> = verbs
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    assert!(verbs.contains(&"doctor"), "{help}");
+    for verb in verbs.into_iter().filter(|verb| *verb != "help") {
+        assert!(manual.contains(&format!(".SH \"GILSCOPE {}\"", verb.to_uppercase())), "{verb}");
+    }
+    assert!(manual.contains("GILSCOPE_GIL_LONG_HOLD"), "options are listed");
+}
+
+#[test]
+fn completions_are_scripts_that_their_shell_accepts() {
+    let gilscope = Gilscope::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(gilscope.prints(&["completions", shell]).contains("gilscope"), "{shell}");
+    }
+    let script = gilscope.prints(&["completions", "bash"]);
+    Command::new("bash").arg("-n").write_stdin(script).assert().success();
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let gilscope = Gilscope::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut man = std::process::Command::new(env!("CARGO_BIN_EXE_gilscope"));
+    let man =
+        man.arg("man").env("HOME", gilscope.home.path()).stdout(writer).stderr(Stdio::piped());
+    let output = man.spawn().unwrap().wait_with_output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert!(output.status.success());
+}
