@@ -8,8 +8,12 @@
 mod batch;
 mod cli;
 mod errors;
+mod http;
+mod hub;
 mod store;
 mod talk;
+mod view;
+mod ws;
 
 fn main() -> std::process::ExitCode {
     cli::main(std::env::args_os())

@@ -256,6 +256,7 @@ impl Store {
                 self.marks.insert(at, mark.clone());
             }
         }
+        self.marks.retain(|mark| !batch.marks_removed.contains(&mark.id));
         let surplus = self.marks.len().saturating_sub(self.limits.marks);
         self.marks.drain(..surplus);
     }

@@ -1,0 +1,90 @@
+//! The accept loop: hyper with a timer, so that no client can hold a connection by being slow.
+//!
+//! Limits of one server: 64 connections (sockets of the WebSocket included), 16 KiB of headers in 5 s,
+//! and a minute for each keep-alive connection, after which the browser opens another by itself.
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+const CONNECTIONS_MAX: usize = 64;
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+const HEADERS_MAX: usize = 64;
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+const CONNECTION_LIFETIME: Duration = Duration::from_secs(60);
+/// How long an answer that is under way may still take once its connection should end.
+const GRACE: Duration = Duration::from_secs(5);
+/// After an accept error such as "too many open files": trying at once would spin.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Held by whatever keeps a connection open; the WebSocket's task takes a clone along.
+pub type Seat = Arc<OwnedSemaphorePermit>;
+
+/// Serves `router` until `stop` becomes true; then lets answers under way finish.
+pub async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = seat_and_stream(&seats, &listener) => accepted,
+            _ = stop.wait_for(|&stop| stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((seat, stream)) => {
+                connections.spawn(serve(stream, seat, router.clone(), stop.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// The next client and its seat; clients beyond the limit wait in the kernel's backlog.
+async fn seat_and_stream(
+    seats: &Arc<Semaphore>,
+    listener: &TcpListener,
+) -> std::io::Result<(Seat, TcpStream)> {
+    let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
+    let (stream, _) = listener.accept().await?;
+    Ok((Arc::new(seat), stream))
+}
+
+async fn serve(stream: TcpStream, seat: Seat, router: Router, mut stop: watch::Receiver<bool>) {
+    let _ = stream.set_nodelay(true); // only a matter of latency
+    let service = TowerToHyperService::new(router.layer(axum::Extension(seat)));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let finished = tokio::select! {
+        finished = connection.as_mut() => Some(finished),
+        _ = stop.wait_for(|&stop| stop) => None,
+        () = tokio::time::sleep(CONNECTION_LIFETIME) => None,
+    };
+    let finished = match finished {
+        Some(finished) => finished,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            // A client that does not read its answer is cut off.
+            tokio::time::timeout(GRACE, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = finished {
+        tracing::debug!(%error, "connection ended");
+    }
+}

@@ -1,0 +1,67 @@
+//! Routes that read: each asks the hub for one part of one session, in the range and width given.
+
+use super::App;
+use super::error::ApiError;
+use crate::hub::SessionId;
+use crate::store::Snapshot;
+use crate::view::{self, SessionView, View};
+use axum::Json;
+use axum::extract::{Path, State};
+use serde::Serialize;
+
+/// Single events in one answer; the newest are kept.
+const EVENTS_MAX: usize = 2000;
+
+type Answer<T> = Result<Json<T>, ApiError>;
+
+async fn ask<T, F>(app: &App, id: u32, question: F) -> Answer<T>
+where
+    T: Serialize + Send + 'static,
+    F: FnOnce(&Snapshot<'_>) -> T + Send + 'static,
+{
+    Ok(Json(app.hub.with(SessionId(id), question).await?))
+}
+
+/// `GET /api/sessions`.
+pub async fn sessions(State(app): State<App>) -> Answer<Vec<SessionView>> {
+    Ok(Json(view::sessions(&app.hub).await?))
+}
+
+/// `GET /api/sessions/{id}`.
+pub async fn session(State(app): State<App>, Path(id): Path<u32>) -> Answer<SessionView> {
+    ask(&app, id, move |snapshot| SessionView::of(SessionId(id), snapshot)).await
+}
+
+/// A route that answers one question about a range.
+macro_rules! range_routes {
+    ($($(#[$doc:meta])* $name:ident -> $answer:ty = |$snapshot:ident, $range:ident, $view:ident| $body:expr;)*) => {$(
+        $(#[$doc])*
+        pub async fn $name(State(app): State<App>, Path(id): Path<u32>, $view: View) -> Answer<$answer> {
+            ask(&app, id, move |$snapshot| {
+                let $range = $view.range_in($snapshot.range());
+                $body
+            }).await
+        }
+    )*};
+}
+
+range_routes! {
+    /// `GET /api/sessions/{id}/cpu`: the stack of CPU per thread.
+    cpu -> crate::store::CpuSeries = |snapshot, range, view| snapshot.cpu(range, view.px());
+    /// `GET /api/sessions/{id}/gil`: utilization and waiters over time.
+    gil -> Option<crate::store::GilSeries> = |snapshot, range, view| snapshot.gil(range, view.px());
+    /// `GET /api/sessions/{id}/process`: memory and number of threads over time.
+    process -> crate::store::ProcessSeries = |snapshot, range, view| snapshot.process(range, view.px());
+    /// `GET /api/sessions/{id}/totals`: what the GIL did in the range.
+    totals -> Option<crate::store::GilTotals> = |snapshot, range, _view| snapshot.totals(range);
+    /// `GET /api/sessions/{id}/histograms`.
+    histograms -> Option<crate::store::Histograms> = |snapshot, range, _view| snapshot.histograms(range);
+    /// `GET /api/sessions/{id}/threads`.
+    threads -> Vec<crate::store::ThreadRow> = |snapshot, range, _view| snapshot.thread_rows(range);
+    /// `GET /api/sessions/{id}/blame`.
+    blame -> Vec<crate::store::BlameRow> = |snapshot, range, _view| snapshot.blame(range);
+    /// `GET /api/sessions/{id}/handoffs`.
+    handoffs -> Vec<crate::store::HandoffRow> = |snapshot, range, _view| snapshot.handoffs(range);
+    /// `GET /api/sessions/{id}/events`: single events, oldest first.
+    events -> serde_json::Value = |snapshot, range, _view| view::events(snapshot, range, EVENTS_MAX);
+}

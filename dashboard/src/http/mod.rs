@@ -1,0 +1,135 @@
+//! The dashboard's HTTP server: loopback, denied by default, everything embedded.
+//!
+//! [`Server::bind`] takes the port, [`Server::run`] serves until told to stop. What a route answers is in
+//! `view`; what it needs from outside (targets to attach to) comes as [`Actions`].
+
+mod accept;
+mod actions;
+mod api;
+mod auth;
+mod error;
+mod export;
+mod guard;
+mod pages;
+mod query;
+mod routes;
+pub mod runfile;
+#[cfg(test)]
+mod tests;
+
+pub use accept::Seat;
+pub use actions::{Actions, AttachableProcess};
+
+use crate::hub::HubHandle;
+use anyhow::{Context as _, Result, bail};
+use auth::Auth;
+use axum::Router;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::timeout::TimeoutLayer;
+
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// For a whole answer, the reading of the request's body included.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What every handler can reach.
+#[derive(Clone)]
+pub struct App {
+    pub hub: HubHandle,
+    pub(crate) auth: Arc<Auth>,
+    pub(crate) actions: Arc<Actions>,
+    pub(crate) port: u16,
+    /// True once the server should stop; sockets watch it.
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+/// A server that has its port but does not answer yet.
+pub struct Server {
+    listener: TcpListener,
+    app: App,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+/// Stops the server and mints log-in addresses while it runs.
+#[derive(Clone)]
+pub struct ServerHandle {
+    auth: Arc<Auth>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+}
+
+impl Server {
+    /// Binds `listen`; port 0 takes a free one. Errors: not loopback, port taken, no random bytes.
+    pub async fn bind(listen: SocketAddr, hub: HubHandle, actions: Actions) -> Result<Self> {
+        if !listen.ip().is_loopback() {
+            bail!(
+                "{listen} is not a loopback address, and what is shown must not leave the machine unencrypted; \
+                 listen on 127.0.0.1 and forward the port with `ssh -L`"
+            );
+        }
+        let listener = TcpListener::bind(listen).await.with_context(|| {
+            format!("cannot listen on {listen}; choose another port, or port 0 for any free one")
+        })?;
+        let address = listener.local_addr().context("cannot read the port that was bound")?;
+        let auth = Arc::new(Auth::new().context("the kernel gave no random bytes")?);
+        let (stop, stopped) = watch::channel(false);
+        let app =
+            App { hub, auth, actions: Arc::new(actions), port: address.port(), stop: stopped };
+        Ok(Self { listener, app, address, stop })
+    }
+
+    /// Where it listens, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// For whoever stops the server or prints its address.
+    pub fn handle(&self) -> ServerHandle {
+        ServerHandle { auth: self.app.auth.clone(), address: self.address, stop: self.stop.clone() }
+    }
+
+    /// Serves until [`ServerHandle::stop`]; answers under way are finished first.
+    pub async fn run(self) {
+        let stop = self.app.stop.clone();
+        accept::run(self.listener, router(self.app), stop).await;
+    }
+}
+
+impl ServerHandle {
+    /// An address for a browser, with a new one-use code that is good for 60 s.
+    pub fn login_url(&self) -> Result<String> {
+        let code = self.auth.mint_code().context("the kernel gave no random bytes")?;
+        Ok(format!("http://{}{}?code={code}", self.address, guard::LOGIN_PATH))
+    }
+
+    /// The token for `Authorization: Bearer`.
+    pub fn token(&self) -> &str {
+        self.auth.token()
+    }
+
+    /// Asks the server and its sockets to end.
+    pub fn stop(&self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// All routes behind the one guard. Errors of the limits within pass the guard too and get its headers.
+fn router(app: App) -> Router {
+    let routes = routes::ROUTES
+        .iter()
+        .fold(Router::new(), |router, route| router.route(route.path, (route.handler)()))
+        .fallback(axum::routing::get(pages::asset));
+    routes
+        .layer(RequestBodyLimitLayer::new(BODY_BYTES_MAX))
+        .layer(TimeoutLayer::with_status_code(
+            axum::http::StatusCode::REQUEST_TIMEOUT,
+            ANSWER_TIMEOUT,
+        ))
+        .layer(axum::middleware::from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

@@ -1,0 +1,52 @@
+//! The one list of routes. The router is made from it and the access tests walk it, so a route that is
+//! not denied by default cannot be added unnoticed.
+
+use super::{App, actions, api, export, guard, pages};
+use crate::ws;
+use axum::routing::{MethodRouter, delete, get, post};
+
+/// How a route is reached, for the tests that walk the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Get,
+    Post,
+    Delete,
+    /// A GET that becomes a WebSocket.
+    Socket,
+}
+
+/// One route.
+pub struct Route {
+    pub verb: Verb,
+    pub path: &'static str,
+    pub handler: fn() -> MethodRouter<App>,
+}
+
+const fn route(verb: Verb, path: &'static str, handler: fn() -> MethodRouter<App>) -> Route {
+    Route { verb, path, handler }
+}
+
+/// All routes but the embedded pages, which are the router's fallback.
+pub const ROUTES: &[Route] = &[
+    route(Verb::Get, guard::LOGIN_PATH, || get(pages::login)),
+    route(Verb::Post, "/api/logins", || post(actions::mint_login)),
+    route(Verb::Get, "/api/processes", || get(actions::processes)),
+    route(Verb::Post, "/api/attach", || post(actions::attach)),
+    route(Verb::Get, "/api/sessions", || get(api::sessions)),
+    route(Verb::Get, "/api/sessions/{id}", || get(api::session)),
+    route(Verb::Get, "/api/sessions/{id}/cpu", || get(api::cpu)),
+    route(Verb::Get, "/api/sessions/{id}/gil", || get(api::gil)),
+    route(Verb::Get, "/api/sessions/{id}/process", || get(api::process)),
+    route(Verb::Get, "/api/sessions/{id}/totals", || get(api::totals)),
+    route(Verb::Get, "/api/sessions/{id}/histograms", || get(api::histograms)),
+    route(Verb::Get, "/api/sessions/{id}/threads", || get(api::threads)),
+    route(Verb::Get, "/api/sessions/{id}/blame", || get(api::blame)),
+    route(Verb::Get, "/api/sessions/{id}/handoffs", || get(api::handoffs)),
+    route(Verb::Get, "/api/sessions/{id}/events", || get(api::events)),
+    route(Verb::Get, "/api/sessions/{id}/report.json", || get(export::report)),
+    route(Verb::Get, "/api/sessions/{id}/export/{file}", || get(export::plot)),
+    route(Verb::Post, "/api/sessions/{id}/marks", || post(actions::add_mark)),
+    route(Verb::Delete, "/api/sessions/{id}/marks/{mark}", || delete(actions::remove_mark)),
+    route(Verb::Post, "/api/sessions/{id}/detach", || post(actions::detach)),
+    route(Verb::Socket, "/ws", || get(ws::upgrade)),
+];

@@ -1,0 +1,110 @@
+//! What the routes answer.
+
+use super::*;
+use serde_json::json;
+
+#[tokio::test]
+async fn a_session_tells_its_facts() {
+    let server = Running::start().await;
+    let list = server.request("GET", "/api/sessions").send().await.json();
+    let one = server.request("GET", "/api/sessions/1").send().await.json();
+    assert_eq!(list, json!([one]));
+    assert_eq!(one["target"]["pid"], 42);
+    assert_eq!(one["range"], json!({ "start_ns": 0, "end_ns": 2_000_000_000u64 }));
+    assert_eq!(one["cpu_cores"], 0.5);
+    assert_eq!(one["gil_utilization"], json!(null), "unknown is not zero");
+    assert_eq!(one["marks"], json!([{ "id": 1, "name": "start", "at_ns": 0 }]));
+}
+
+#[tokio::test]
+async fn a_range_in_pixels_is_answered() {
+    let server = Running::start().await;
+    let path = "/api/sessions/1/cpu?from_ns=500000000&to_ns=1500000000&px=5";
+    let cpu = server.request("GET", path).send().await.json();
+    assert_eq!(cpu["range"], json!({ "start_ns": 500_000_000, "end_ns": 1_500_000_000 }));
+    let cores: Vec<f64> =
+        cpu["bands"][0]["mean"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+    assert!(cores.len() <= 6 && cores.iter().all(|cores| (cores - 0.5).abs() < 1e-6), "{cores:?}");
+}
+
+#[tokio::test]
+async fn every_reading_route_answers_even_without_the_probe() {
+    let server = Running::start().await;
+    for part in
+        ["cpu", "gil", "process", "totals", "histograms", "threads", "blame", "handoffs", "events"]
+    {
+        let answer = server.request("GET", &format!("/api/sessions/1/{part}")).send().await;
+        assert_eq!(answer.status, 200, "{part}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        answer.json();
+        let missing = server.request("GET", &format!("/api/sessions/9/{part}")).send().await;
+        assert_eq!(missing.status, 404, "{part}");
+    }
+    let gil = server.request("GET", "/api/sessions/1/gil").send().await;
+    assert_eq!(gil.body, "null", "no probe is not zeros");
+}
+
+#[tokio::test]
+async fn nonsense_is_400_with_a_reason() {
+    let server = Running::start().await;
+    for query in
+        ["px=0", "px=5000", "px=NaN", "from_ns=-1", "from_ns=9&to_ns=3", "last_ns=1&to_ns=3"]
+    {
+        let answer = server.request("GET", &format!("/api/sessions/1/cpu?{query}")).send().await;
+        assert_eq!(answer.status, 400, "{query}");
+        assert!(answer.json()["error"].as_str().unwrap().len() > 10);
+    }
+    for body in ["", "{", "{}", r#"{"name":""}"#, r#"{"name":"a\nb"}"#, r#"{"name":"a","at":1}"#] {
+        let answer = server.request("POST", "/api/sessions/1/marks").json(body).send().await;
+        assert_eq!(answer.status, 400, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn marks_come_and_go() {
+    let server = Running::start().await;
+    let add =
+        server.request("POST", "/api/sessions/1/marks").json(r#"{"name":" after ","at_ns":7}"#);
+    assert_eq!(add.send().await.json(), json!({ "id": 2, "name": "after", "at_ns": 7 }));
+    assert_eq!(server.request("DELETE", "/api/sessions/1/marks/2").send().await.status, 204);
+    assert_eq!(server.request("DELETE", "/api/sessions/1/marks/2").send().await.status, 404);
+}
+
+#[tokio::test]
+async fn what_a_recording_cannot_do_is_said() {
+    let server = Running::start().await;
+    let answer = server.request("POST", "/api/sessions/1/detach").send().await;
+    assert_eq!(answer.status, 409);
+    assert!(answer.json()["error"].as_str().unwrap().contains("recording"));
+    let attach = server.request("POST", "/api/attach").json(r#"{"pid":1}"#).send().await;
+    assert!(attach.json()["error"].as_str().unwrap().contains("gilscope attach"));
+}
+
+#[tokio::test]
+async fn a_program_gets_a_new_address_and_a_browser_does_not() {
+    let server = Running::start().await;
+    let made = server.request("POST", "/api/logins").send().await.json();
+    assert!(made["url"].as_str().unwrap().contains("/login?code="));
+    let cookie = server.cookie().await;
+    let browser =
+        server.request("POST", "/api/logins").without("Authorization").header("Cookie", &cookie);
+    let browser = browser.header("Origin", &format!("http://{}", server.address)).send().await;
+    assert_eq!(browser.status, 409);
+}
+
+#[tokio::test]
+async fn paths_never_become_files() {
+    let server = Running::start().await;
+    for path in [
+        "/../Cargo.toml",
+        "/..%2fCargo.toml",
+        "/assets/../index.html",
+        "//etc/passwd",
+        "/%00",
+        "/\\etc",
+        "/.npmrc",
+    ] {
+        let answer = server.request("GET", path).send().await;
+        assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
+    }
+}

@@ -1,0 +1,109 @@
+//! One session as the hub keeps it: its store, its marks' numbers, and who else gets its batches.
+
+use super::{Control, HubError, NewSession};
+use crate::batch::{Batch, Mark};
+use crate::store::{Snapshot, Store};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc;
+
+/// More would make every picture unreadable and every batch large.
+pub const MARKS_MAX: usize = 1000;
+
+pub struct Session {
+    store: Store,
+    anchor_unix_ns: u64,
+    /// At which the newest batch was.
+    at_ns: u64,
+    marks: Vec<u32>,
+    mark_last: u32,
+    ended: bool,
+    controls: Option<mpsc::Sender<Control>>,
+    recorder: Option<mpsc::Sender<Arc<Batch>>>,
+    /// Grows with each change.
+    pub revision: u64,
+}
+
+impl Session {
+    pub fn new(new: NewSession) -> Self {
+        Self {
+            anchor_unix_ns: new.target.anchor_unix_ns,
+            store: Store::new(new.target),
+            at_ns: 0,
+            marks: Vec::new(),
+            mark_last: 0,
+            ended: false,
+            controls: new.controls,
+            recorder: new.recorder,
+            revision: 1,
+        }
+    }
+
+    /// Takes in a batch from outside: a live one, or one of a recording with marks of its own.
+    pub fn batch(&mut self, batch: Batch) {
+        for mark in &batch.marks {
+            self.mark_last = self.mark_last.max(mark.id);
+            self.marks.push(mark.id);
+        }
+        self.marks.retain(|id| !batch.marks_removed.contains(id));
+        self.take(batch);
+    }
+
+    pub fn snapshot(&self) -> Snapshot<'_> {
+        self.store.snapshot()
+    }
+
+    pub fn mark(&mut self, name: String, at_ns: Option<u64>) -> Result<Mark, HubError> {
+        if self.marks.len() >= MARKS_MAX {
+            return Err(HubError::TooManyMarks(MARKS_MAX));
+        }
+        self.mark_last += 1;
+        let mark = Mark { id: self.mark_last, name, at_ns: at_ns.unwrap_or_else(|| self.now_ns()) };
+        self.marks.push(mark.id);
+        self.take(Batch { at_ns: self.at_ns, marks: vec![mark.clone()], ..Batch::default() });
+        Ok(mark)
+    }
+
+    pub fn unmark(&mut self, id: u32) -> Result<(), HubError> {
+        let place =
+            self.marks.iter().position(|&mark| mark == id).ok_or(HubError::NoSuchMark(id))?;
+        self.marks.swap_remove(place);
+        self.take(Batch { at_ns: self.at_ns, marks_removed: vec![id], ..Batch::default() });
+        Ok(())
+    }
+
+    pub fn controls(&self) -> Result<mpsc::Sender<Control>, HubError> {
+        match (&self.controls, self.ended) {
+            (_, true) => Err(HubError::Ended),
+            (None, false) => Err(HubError::NoTarget),
+            (Some(controls), false) => Ok(controls.clone()),
+        }
+    }
+
+    /// The one way into the store, so that the recorder gets exactly what the store got.
+    fn take(&mut self, batch: Batch) {
+        self.at_ns = self.at_ns.max(batch.at_ns);
+        self.ended |= batch.ended.is_some();
+        self.store.apply(&batch);
+        self.revision += 1;
+        let Some(recorder) = self.recorder.take() else {
+            return;
+        };
+        if recorder.try_send(Arc::new(batch)).is_err() {
+            let why =
+                "stopped: the disk could not keep up, or the file could not be written".to_owned();
+            let note = [("recording".to_owned(), why)].into();
+            self.store.apply(&Batch { at_ns: self.at_ns, notes: note, ..Batch::default() });
+        } else if !self.ended {
+            self.recorder = Some(recorder); // else its file is complete: later marks are only shown
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        if self.ended || self.controls.is_none() {
+            return self.at_ns;
+        }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (unix.as_nanos() as u64).saturating_sub(self.anchor_unix_ns)
+    }
+}

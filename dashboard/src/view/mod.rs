@@ -1,0 +1,13 @@
+//! What a page may see: the store's answers, put together per session and per page.
+//!
+//! Names and units are stable: pages, programs and tests rely on them. Nothing here changes anything.
+
+mod frame;
+mod parts;
+mod range;
+mod session;
+
+pub use frame::Frame;
+pub use parts::{Page, Part, parts};
+pub use range::View;
+pub use session::{SessionView, events, sessions};

@@ -1,0 +1,135 @@
+//! What each page is made of, as messages of the WebSocket.
+//!
+//! A part is computed and sent as a whole, and only if its bytes differ from those sent last; see
+//! `ws`. Small things and tables are JSON text, series are [`Frame`]s.
+
+use super::{Frame, SessionView, View};
+use crate::hub::SessionId;
+use crate::store::{CpuSeries, GilSeries, ProcessSeries, Snapshot};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+/// Rows of a table that a page can make use of; programs get all by HTTP.
+const ROWS_MAX: usize = 500;
+
+/// A page of the dashboard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Page {
+    Overview,
+    Cpu,
+    Gil,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    Text(String),
+    Binary(Vec<u8>),
+}
+
+/// Threads with a band of their own; a palette tells no more apart.
+const BANDS_MAX: usize = 10;
+
+type Parts = Vec<(&'static str, Part)>;
+
+/// All parts of a page for one view, in the order to send them. Without `tables` those are left out
+/// that need not come with every tick.
+pub fn parts(
+    page: Page,
+    id: SessionId,
+    snapshot: &Snapshot<'_>,
+    view: View,
+    tables: bool,
+) -> Parts {
+    let range = view.range_in(snapshot.range());
+    let cpu = || ("cpu", cpu(id, &snapshot.cpu(range, view.px()).busiest(BANDS_MAX)));
+    let gil = || ("gil", gil(id, snapshot.gil(range, view.px()).as_ref()));
+    let process = || ("process", process(id, &snapshot.process(range, view.px())));
+    let table = |name: &'static str, data: Value| (name, text(name, id, data));
+    let threads = || table("threads", rows(snapshot.thread_rows(range)));
+    let totals = || table("totals", json!(snapshot.totals(range)));
+    let mut parts = vec![table("session", json!(SessionView::of(id, snapshot)))];
+    match page {
+        Page::Overview => parts.extend([cpu(), gil(), process(), totals()]),
+        Page::Cpu => parts.push(cpu()),
+        Page::Gil => parts.extend([gil(), totals()]),
+    }
+    match page {
+        _ if !tables => {}
+        Page::Overview => {}
+        Page::Cpu => parts.push(threads()),
+        Page::Gil => parts.extend([
+            table("histograms", json!(snapshot.histograms(range))),
+            threads(),
+            table("blame", rows(snapshot.blame(range))),
+            table("handoffs", rows(snapshot.handoffs(range))),
+        ]),
+    }
+    parts
+}
+
+/// A JSON message: `{"part": …, "session": …, "data": …}`.
+fn text(part: &str, id: SessionId, data: Value) -> Part {
+    Part::Text(json!({ "part": part, "session": id, "data": data }).to_string())
+}
+
+/// The first rows of a table, and how many there are.
+fn rows<T: serde::Serialize>(all: Vec<T>) -> Value {
+    json!({ "rows": &all[..all.len().min(ROWS_MAX)], "n_rows": all.len() })
+}
+
+/// Columns "total" and "0", "1", … for the bands that the header describes.
+fn cpu(id: SessionId, series: &CpuSeries) -> Part {
+    let bands: Vec<Value> = series
+        .bands
+        .iter()
+        .map(|band| json!({ "of": band.of, "name": band.name, "cpu_ns": band.cpu_ns }))
+        .collect();
+    let header = json!({ "part": "cpu", "session": id, "range": series.range, "bands": bands,
+        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut frame = Frame::new(header, series.pixels.count);
+    frame.column("total", series.total_mean.iter().copied());
+    for (index, band) in series.bands.iter().enumerate() {
+        frame.column(index.to_string(), band.mean.iter().copied());
+    }
+    Part::Binary(frame.finish())
+}
+
+/// Without columns when the GIL is not watched.
+fn gil(id: SessionId, series: Option<&GilSeries>) -> Part {
+    let Some(series) = series else {
+        return Part::Binary(Frame::new(json!({ "part": "gil", "session": id }), 0).finish());
+    };
+    let header = json!({ "part": "gil", "session": id, "range": series.range,
+        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut frame = Frame::new(header, series.pixels.count);
+    let columns = [
+        ("utilization", &series.utilization_mean),
+        ("waiters", &series.waiters_mean),
+        ("waiters_max", &series.waiters_max),
+        ("handoffs_per_s", &series.handoffs_per_s),
+        ("acquires_per_s", &series.acquires_per_s),
+    ];
+    for (name, values) in columns {
+        frame.column(name, values.iter().copied());
+    }
+    Part::Binary(frame.finish())
+}
+
+fn process(id: SessionId, series: &ProcessSeries) -> Part {
+    let header = json!({ "part": "process", "session": id, "range": series.range,
+        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut frame = Frame::new(header, series.pixels.count);
+    frame.column(
+        "rss_bytes",
+        series.rss_bytes.iter().map(|value| value.map_or(f32::NAN, |v| v as f32)),
+    );
+    frame
+        .column("threads", series.threads.iter().map(|value| value.map_or(f32::NAN, |v| v as f32)));
+    frame.column(
+        "host_cpu_ratio",
+        series.host_cpu_ratio.iter().map(|value| value.unwrap_or(f32::NAN)),
+    );
+    Part::Binary(frame.finish())
+}
