@@ -3,13 +3,16 @@
 //! `main` only hands over to `cli`. Data flows one way: collect → batch → store → snapshot → view,
 //! plot, export or report. Nothing here knows how the agent works inside a target.
 #![deny(unsafe_code)]
-#![allow(missing_docs)] // a binary has no public items; the modules carry their own text
+// A binary has no public items; the modules carry their own text.
+#![allow(missing_docs, unreachable_pub)]
 
 mod batch;
 mod cli;
+mod collect;
 mod errors;
 mod http;
 mod hub;
+mod recording;
 mod store;
 mod talk;
 mod view;

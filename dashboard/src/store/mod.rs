@@ -20,6 +20,9 @@ mod tables;
 mod threads;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 pub use answers::*;
 pub use snapshot::Snapshot;
 pub use threads::EXITED;

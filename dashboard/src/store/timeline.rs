@@ -9,7 +9,8 @@ use super::answers::{Pixels, Range};
 /// Slot widths of the tiers, ns.
 pub const TIER_NS: [u64; 4] = [100_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000];
 
-/// Bins that a tier keeps at least while rows are let go of to stay within the row limit.
+/// While there are too many rows, a tier gives bins to the next coarser one down to this number;
+/// if that is not enough, the oldest bins are let go of.
 const FLOOR: usize = 8;
 
 /// What was added in a span of time.
@@ -51,10 +52,12 @@ impl<B: Bin> Timeline<B> {
                 self.demote(tier);
             }
         }
-        while self.rows > self.keep.rows {
+        while self.rows > self.keep.rows && self.bins().nth(1).is_some() {
             let spare = |tier: &usize| self.tiers[*tier].len() > FLOOR;
-            let Some(tier) = (0..TIER_NS.len()).find(spare) else { break };
-            self.demote(tier);
+            let oldest = |tier: &usize| !self.tiers[*tier].is_empty();
+            let tiers = 0..TIER_NS.len();
+            let tier = tiers.clone().find(spare).or(tiers.rev().find(oldest));
+            self.demote(tier.expect("there are two bins, so some tier has one"));
         }
     }
 

@@ -1,0 +1,208 @@
+//! What a collector would see of the simulation: one batch a tick.
+
+use super::Scenario;
+use super::gil::{Gil, Habit};
+use super::random::Random;
+use crate::batch::*;
+use std::collections::BTreeMap;
+
+/// CPU that the main thread burnt before the session: the store must not count it.
+const BEFORE_NS: u64 = 2_000_000_000;
+
+/// Code that the threads run: function, file, first line.
+const CODES: [(&str, &str, u32); 5] = [
+    ("serve_forever", "/usr/lib/python3.12/socketserver.py", 214),
+    ("render_template", "/srv/app/views.py", 88),
+    ("tokenize", "/srv/app/text.py", 31),
+    ("recv_into", "/usr/lib/python3.12/ssl.py", 1251),
+    ("_worker", "/usr/lib/python3.12/concurrent/futures/thread.py", 69),
+];
+
+/// See the module's text.
+pub struct Batches {
+    scenario: Scenario,
+    random: Random,
+    gil: Gil,
+    at_ns: u64,
+    begun: bool,
+    done: bool,
+    births_due: f64,
+    marks_set: u32,
+    /// What was last told of each thread.
+    told: Vec<(ThreadFact, ThreadGil)>,
+    sampled_cpu: BTreeMap<ThreadKey, u64>,
+}
+
+impl Batches {
+    pub fn new(scenario: Scenario) -> Self {
+        let mut this = Self {
+            random: Random::new(scenario.seed ^ 0xBA7C),
+            gil: Gil::new(scenario.seed, 3_141_592),
+            at_ns: 0,
+            begun: false,
+            done: false,
+            births_due: 0.0,
+            marks_set: 0,
+            told: vec![],
+            sampled_cpu: BTreeMap::new(),
+            scenario,
+        };
+        this.add("MainThread".into(), Habit::Main);
+        let kinds = [
+            (this.scenario.cpu_threads, "cruncher", Habit::Cpu),
+            (this.scenario.io_threads, "fetcher", Habit::Io),
+            (this.scenario.native_threads, "blas", Habit::Native),
+        ];
+        for (count, name, habit) in kinds {
+            (1..=count).for_each(|n| this.add(format!("{name}-{n}"), habit));
+        }
+        this
+    }
+
+    fn add(&mut self, name: String, habit: Habit) {
+        let number = self.gil.threads.len() as u32 + 1;
+        let kind = if habit == Habit::Native { ThreadKind::Native } else { ThreadKind::Python };
+        let fact = ThreadFact {
+            key: ThreadKey(number),
+            thread_id: 4241 + number,
+            name,
+            is_main: habit == Habit::Main,
+            kind,
+            alive: true,
+            first_seen_ns: self.at_ns,
+            ended_ns: None,
+        };
+        let code = match habit {
+            Habit::Main => 1,
+            Habit::Cpu => 2 + number % 2,
+            Habit::Io => 4,
+            _ => 5,
+        };
+        self.gil.add_thread(fact, habit, code);
+    }
+
+    fn advance(&mut self) {
+        let jitter = self.random.between(0, self.scenario.tick_ns / 10 + 1);
+        let to_ns = self.at_ns + self.scenario.tick_ns - self.scenario.tick_ns / 20 + jitter;
+        let ns = to_ns - self.at_ns;
+        self.births_due += f64::from(self.scenario.churn_per_s) * ns as f64 / 1e9;
+        while self.births_due >= 1.0 {
+            self.births_due -= 1.0;
+            let holds = self.random.between(1, 40) as u32;
+            let number = self.gil.threads.len();
+            self.add(format!("pool-1_{number}"), Habit::Brief(holds));
+        }
+        self.at_ns = to_ns;
+        self.gil.run(to_ns);
+        let natives = self.gil.threads.iter_mut().filter(|thread| thread.habit == Habit::Native);
+        for thread in natives {
+            thread.cpu_ns += ns / 16 * self.random.between(4, 15);
+        }
+    }
+
+    fn batch(&mut self) -> Batch {
+        let first = !std::mem::replace(&mut self.begun, true);
+        let mut batch = Batch { at_ns: self.at_ns, ..Default::default() };
+        if first {
+            batch.codes = (1..).zip(CODES).map(code_fact).collect();
+        } else {
+            batch.gil = Some(self.gil.totals.clone());
+            batch.blame = self.gil.blame.values().cloned().collect();
+            batch.handoffs = self.gil.handoffs.values().copied().collect();
+            batch.events = std::mem::take(&mut self.gil.events);
+        }
+        self.tell_threads(&mut batch);
+        self.sample_cpu(&mut batch);
+        if self.scenario.marks {
+            self.mark(&mut batch);
+        }
+        batch
+    }
+
+    fn tell_threads(&mut self, batch: &mut Batch) {
+        for (at, thread) in self.gil.threads.iter().enumerate() {
+            let now = (thread.fact.clone(), thread.gil.clone());
+            let told = self.told.get(at);
+            if told.is_none_or(|told| told.0 != now.0) {
+                batch.threads.push(now.0.clone());
+            }
+            if told.is_none_or(|told| told.1 != now.1) {
+                batch.thread_gil.push(now.1.clone());
+            }
+            match self.told.get_mut(at) {
+                Some(told) => *told = now,
+                None => self.told.push(now),
+            }
+        }
+    }
+
+    /// Living threads only, as /proc has it: the rest of a dead one's CPU is nobody's.
+    fn sample_cpu(&mut self, batch: &mut Batch) {
+        for thread in self.gil.threads.iter().filter(|thread| thread.fact.alive) {
+            let before_ns = if thread.fact.is_main { BEFORE_NS } else { 0 };
+            let cpu_ns = before_ns + thread.cpu_ns;
+            self.sampled_cpu.insert(thread.fact.key, cpu_ns);
+            batch.cpu.push(ThreadCpu {
+                key: thread.fact.key,
+                cpu_ns,
+                cpu_user_ns: cpu_ns - cpu_ns / 8,
+                cpu_system_ns: cpu_ns / 8,
+                runqueue_ns: cpu_ns / 20,
+                switches_voluntary: thread.gil.releases_voluntary,
+                switches_forced: thread.gil.releases_forced / 3,
+            });
+        }
+        let cpu_ns = BEFORE_NS + self.gil.threads.iter().map(|thread| thread.cpu_ns).sum::<u64>();
+        let alive = self.gil.threads.iter().filter(|thread| thread.fact.alive).count();
+        let rss_bytes = 80 << 20 | (self.at_ns / 1_000_000) << 10;
+        batch.process = Some(ProcessSample {
+            at_ns: self.at_ns,
+            cpu_ns,
+            exited_cpu_ns: cpu_ns - self.sampled_cpu.values().sum::<u64>(),
+            rss_bytes,
+            uss_bytes: Some(rss_bytes - (12 << 20)),
+            threads: alive as u32,
+            host_cpu_ratio: 0.5,
+        });
+    }
+
+    fn mark(&mut self, batch: &mut Batch) {
+        let names = ["warm", "load doubled", "crunchers off"];
+        let at_ns = self.scenario.duration_ns / 4 * u64::from(self.marks_set + 1);
+        let Some(name) = names.get(self.marks_set as usize) else { return };
+        if at_ns > batch.at_ns {
+            return;
+        }
+        self.marks_set += 1;
+        batch.marks.push(Mark { id: self.marks_set, name: (*name).into(), at_ns });
+        match self.marks_set {
+            2 => self.scenario.churn_per_s *= 2,
+            3 => (2..=self.scenario.cpu_threads as usize).for_each(|at| self.gil.calm(at)),
+            _ => {}
+        }
+    }
+}
+
+fn code_fact((code, (function, file, first_line)): (u32, (&str, &str, u32))) -> CodeFact {
+    CodeFact { code, function: function.into(), file: file.into(), first_line }
+}
+
+impl Iterator for Batches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        if self.done {
+            return None;
+        }
+        if self.begun {
+            self.advance();
+        }
+        let mut batch = self.batch();
+        if self.at_ns >= self.scenario.duration_ns {
+            self.done = true;
+            let reason = "exited with status 0".into();
+            batch.ended = self.scenario.ends.then_some(Ended { at_ns: self.at_ns, reason });
+        }
+        Some(batch)
+    }
+}

@@ -1,0 +1,54 @@
+//! The recording: one SQLite file, `.gilscope`, from which a session can be replayed batch by batch.
+//!
+//! Anyone can read it with `sqlite3`; [`schema`] says what stands where. `application_id` is "GILS",
+//! `user_version` the format's version. The plain tables are for people and other programs; replay
+//! reads only `chunks`, each the zstd-compressed postcard form of about a second of batches.
+//!
+//! The writer commits about once a second with SQLite's rollback journal, so the main file alone is
+//! whole after a `kill -9` at any moment: what was committed is there, the rest is rolled back by
+//! whoever opens it next. (A write-ahead log would leave the newest data in a second file, which a
+//! person who copies the recording would not take along.) Knows nothing of the store.
+
+mod chunk;
+mod read;
+mod rows;
+mod schema;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use read::Recording;
+pub use schema::FORMAT_VERSION;
+pub use write::Recorder;
+
+use std::path::PathBuf;
+
+/// Why a recording cannot be written or read. One line each: cause, then remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    #[error("{path} exists; pass -f to overwrite it or choose another name")]
+    Exists { path: PathBuf },
+    #[error("cannot write {path}: {cause}; choose a folder that you may write to")]
+    Create { path: PathBuf, cause: std::io::Error },
+    #[error("recording to {path} stopped: the disk is full; all up to then is saved in the file")]
+    DiskFull { path: PathBuf },
+    #[error("recording to {path} stopped: {cause}; what was committed before is saved in the file")]
+    Write { path: PathBuf, cause: rusqlite::Error },
+    #[error("cannot open {path}: {cause}")]
+    Open { path: PathBuf, cause: std::io::Error },
+    #[error("{path} is no gilscope recording")]
+    NotARecording { path: PathBuf },
+    #[error("{path} is empty: the recording ended before its first second was written")]
+    Empty { path: PathBuf },
+    #[error("{path} is cut short: {have} of {want} bytes are there; copy it again from its source")]
+    Truncated { path: PathBuf, have: u64, want: u64 },
+    #[error("{path} is damaged ({what}); what precedes the damage can still be replayed")]
+    Corrupt { path: PathBuf, what: String },
+    #[error(
+        "{path} has format version {found}, this gilscope reads up to {known}; use a newer gilscope"
+    )]
+    Future { path: PathBuf, found: i64, known: i64 },
+    #[error("cannot read {path}: {cause}")]
+    Read { path: PathBuf, cause: rusqlite::Error },
+}

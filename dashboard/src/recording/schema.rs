@@ -1,0 +1,47 @@
+//! The tables of a recording, as SQL. The comments travel in the file: `sqlite3 F .schema`.
+//!
+//! Times (`at_ns`) are ns since `target.anchor_unix_ns`. Cumulative figures are marked so; all others
+//! in `rollups` and `gil` are what came on top since the row before.
+
+/// "GILS": what `file` and SQLite call `application_id`.
+pub const APPLICATION_ID: i64 = 0x4749_4C53;
+
+/// Goes up when a table or the encoding of a chunk changes; there is a test on that.
+pub const FORMAT_VERSION: i64 = 1;
+
+/// See the module's text.
+pub const TABLES: &str = "
+CREATE TABLE meta (          -- about the file: 'gilscope_version', 'finished' ('yes' after a clean end)
+    key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE target (        -- one row: who was watched
+    pid INTEGER, python_version TEXT, executable TEXT,
+    cmdline TEXT,            -- JSON array
+    free_threaded INTEGER,   -- 0, 1 or NULL: unknown
+    method TEXT, started_unix_ns INTEGER, anchor_unix_ns INTEGER, host TEXT, n_cpus INTEGER,
+    ended_ns INTEGER, ended_reason TEXT);  -- NULL while it runs
+CREATE TABLE threads (
+    thread_key INTEGER PRIMARY KEY,  -- never reused, unlike thread_id
+    thread_id INTEGER, name TEXT, is_main INTEGER,
+    kind TEXT,               -- 'python', 'foreign' or 'native'
+    alive INTEGER, first_seen_ns INTEGER, ended_ns INTEGER);
+CREATE TABLE marks (id INTEGER PRIMARY KEY, name TEXT, at_ns INTEGER);
+CREATE TABLE codes (code INTEGER PRIMARY KEY, function TEXT, file TEXT, first_line INTEGER);
+CREATE TABLE notes (section TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
+CREATE TABLE lost (          -- events lost, cumulative
+    cause TEXT PRIMARY KEY, events INTEGER) WITHOUT ROWID;
+CREATE TABLE process (       -- about one row a second
+    at_ns INTEGER PRIMARY KEY,
+    cpu_ns INTEGER,          -- cumulative since the process began
+    exited_cpu_ns INTEGER,   -- part of it that no sampled thread accounts for
+    rss_bytes INTEGER, uss_bytes INTEGER, threads INTEGER, host_cpu_ratio REAL);
+CREATE TABLE gil (           -- about one row a second: held_ns + free_ns = time since the row before
+    at_ns INTEGER PRIMARY KEY, held_ns INTEGER, free_ns INTEGER, waited_ns INTEGER,
+    handoffs INTEGER, drop_requests INTEGER, acquires INTEGER, acquires_contended INTEGER,
+    releases_voluntary INTEGER, releases_forced INTEGER);
+CREATE TABLE rollups (       -- about one row a second and thread that did something
+    at_ns INTEGER, thread_key INTEGER, cpu_ns INTEGER, acquires INTEGER,
+    acquires_contended INTEGER, hold_ns INTEGER, wait_ns INTEGER, wait_inflicted_ns INTEGER,
+    releases_forced INTEGER, PRIMARY KEY (at_ns, thread_key)) WITHOUT ROWID;
+CREATE TABLE chunks (        -- the batches themselves: zstd of postcard of a list of them
+    id INTEGER PRIMARY KEY, first_ns INTEGER, last_ns INTEGER, batches INTEGER, data BLOB);
+";

@@ -1,0 +1,233 @@
+//! Writes a recording on a thread of its own, so that a slow disk never holds up the hub.
+//!
+//! The queue is short. When it is full, batches are merged until there is room: counters are
+//! cumulative, so that costs resolution, and events beyond a bound, which are counted as lost.
+
+use super::rows::{Rows, write_target};
+use super::schema::{APPLICATION_ID, FORMAT_VERSION, TABLES};
+use super::{RecordingError, chunk};
+use crate::batch::{Batch, Target};
+use rusqlite::{Connection, ErrorCode, OpenFlags, params};
+use std::fs;
+use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Batches between the hub and the writer: a few seconds at the usual rate.
+const QUEUE_BATCHES: usize = 64;
+/// A chunk holds no more, so that unpacking one stays cheap.
+const CHUNK_BATCHES: usize = 128;
+/// Events held back while the queue is full; more are counted as lost.
+const HELD_BACK_EVENTS: usize = 100_000;
+/// A transaction covers about so much time.
+const COMMIT_EVERY: Duration = Duration::from_secs(1);
+/// Cause under which events are counted as lost for want of room in the queue.
+const LOST_CAUSE: &str = "recording_queue_full";
+
+/// Takes batches and writes them behind the caller's back.
+pub struct Recorder {
+    path: PathBuf,
+    /// Null once the recording has ended.
+    queue: Option<SyncSender<Batch>>,
+    held_back: Option<Batch>,
+    events_lost: u64,
+    writer: Option<JoinHandle<Result<(), RecordingError>>>,
+}
+
+impl Recorder {
+    /// Begins a recording in a new file that only its owner may read. With `overwrite` a regular
+    /// file of that name is replaced.
+    pub fn create(path: &Path, target: &Target, overwrite: bool) -> Result<Self, RecordingError> {
+        create_file(path, overwrite)?;
+        let db = prepare(path, target).map_err(|cause| write_error(path, cause))?;
+        let (queue, batches) = sync_channel(QUEUE_BATCHES);
+        let own_path = path.to_owned();
+        let writer = std::thread::Builder::new()
+            .name("recording".into())
+            .spawn(move || write_all(&db, &batches).map_err(|cause| write_error(&own_path, cause)))
+            .map_err(|cause| RecordingError::Create { path: path.into(), cause })?;
+        Ok(Self {
+            path: path.into(),
+            queue: Some(queue),
+            held_back: None,
+            events_lost: 0,
+            writer: Some(writer),
+        })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Hands a batch to the writer; never waits. An error is reported once, then the recording has
+    /// ended (the file is whole up to then) and further batches are passed over.
+    pub fn append(&mut self, batch: &Batch) -> Result<(), RecordingError> {
+        let Some(queue) = &self.queue else { return Ok(()) };
+        let mut batch = match self.held_back.take() {
+            Some(held) => merge(held, batch, &mut self.events_lost),
+            None => batch.clone(),
+        };
+        if self.events_lost > 0 {
+            batch.lost.insert(LOST_CAUSE.into(), self.events_lost);
+        }
+        match queue.try_send(batch) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(batch)) => {
+                self.held_back = Some(batch);
+                Ok(())
+            }
+            Err(TrySendError::Disconnected(_)) => self.end(),
+        }
+    }
+
+    /// Writes what is left and closes the file; waits for the disk.
+    pub fn finish(mut self) -> Result<(), RecordingError> {
+        if let (Some(queue), Some(batch)) = (&self.queue, self.held_back.take()) {
+            // A writer that is gone has its own reason, which `end` gives.
+            let _ = queue.send(batch);
+        }
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<(), RecordingError> {
+        self.queue = None;
+        match self.writer.take() {
+            Some(writer) => writer.join().expect("the writer does not panic"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // Whoever wants to know how it ended calls `finish`.
+        let _ = self.end();
+    }
+}
+
+/// `held` and then `next` as one batch. Newer cumulative figures replace older ones in the store by
+/// themselves, as rows come in order.
+pub(super) fn merge(mut held: Batch, next: &Batch, events_lost: &mut u64) -> Batch {
+    let next = next.clone();
+    held.at_ns = next.at_ns;
+    held.threads.extend(next.threads);
+    held.codes.extend(next.codes);
+    held.native_modules.extend(next.native_modules);
+    held.lost.extend(next.lost);
+    held.notes.extend(next.notes);
+    held.marks.extend(next.marks);
+    held.marks_removed.extend(next.marks_removed);
+    replace(&mut held.cpu, next.cpu, |row| row.key);
+    replace(&mut held.thread_gil, next.thread_gil, |row| row.key);
+    replace(&mut held.blame, next.blame, |row| (row.holder, row.code, row.line));
+    replace(&mut held.handoffs, next.handoffs, |row| (row.from, row.to));
+    held.process = next.process.or(held.process);
+    held.gil = next.gil.or(held.gil);
+    held.ended = next.ended.or(held.ended);
+    let room = HELD_BACK_EVENTS.saturating_sub(held.events.len());
+    *events_lost += next.events.len().saturating_sub(room) as u64;
+    held.events.extend(next.events.into_iter().take(room));
+    held
+}
+
+fn replace<T, K: Ord>(rows: &mut Vec<T>, newer: Vec<T>, key: impl Fn(&T) -> K) {
+    let keys: std::collections::BTreeSet<K> = newer.iter().map(&key).collect();
+    rows.retain(|row| !keys.contains(&key(row)));
+    rows.extend(newer);
+}
+
+fn create_file(path: &Path, overwrite: bool) -> Result<(), RecordingError> {
+    let failed = |cause| RecordingError::Create { path: path.into(), cause };
+    if overwrite && fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
+        fs::remove_file(path).map_err(failed)?;
+        // A journal left by a killed writer belongs to the old file and would spoil the new one.
+        match fs::remove_file(journal(path)) {
+            Err(cause) if cause.kind() != ErrorKind::NotFound => return Err(failed(cause)),
+            _ => {}
+        }
+    }
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(cause) if cause.kind() == ErrorKind::AlreadyExists => {
+            Err(RecordingError::Exists { path: path.into() })
+        }
+        Err(cause) => Err(failed(cause)),
+    }
+}
+
+/// Where SQLite keeps its rollback journal.
+pub(super) fn journal(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-journal");
+    name.into()
+}
+
+fn prepare(path: &Path, target: &Target) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    // A reader may look while we write; it holds the file for moments only.
+    db.busy_timeout(Duration::from_secs(30))?;
+    db.pragma_update(None, "journal_mode", "DELETE")?;
+    db.pragma_update(None, "synchronous", "NORMAL")?;
+    let tx = db.transaction()?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
+    tx.pragma_update(None, "user_version", FORMAT_VERSION)?;
+    tx.execute_batch(TABLES)?;
+    write_target(&tx, target)?;
+    let meta = "INSERT INTO meta VALUES (?, ?)";
+    tx.execute(meta, params!["gilscope_version", env!("CARGO_PKG_VERSION")])?;
+    tx.commit()?;
+    Ok(db)
+}
+
+fn write_all(db: &Connection, batches: &Receiver<Batch>) -> rusqlite::Result<()> {
+    let mut rows = Rows::default();
+    loop {
+        let (second, more) = collect_second(batches);
+        if !second.is_empty() {
+            write_chunk(db, &mut rows, &second)?;
+        }
+        if !more {
+            db.execute("INSERT INTO meta VALUES ('finished', 'yes')", [])?;
+            return Ok(());
+        }
+    }
+}
+
+/// What arrives within a second, and whether more may come.
+fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
+    let until = Instant::now() + COMMIT_EVERY;
+    let mut second = vec![];
+    while second.len() < CHUNK_BATCHES {
+        let left = until.saturating_duration_since(Instant::now());
+        match batches.recv_timeout(left) {
+            Ok(batch) => second.push(batch),
+            Err(RecvTimeoutError::Timeout) => return (second, true),
+            Err(RecvTimeoutError::Disconnected) => return (second, false),
+        }
+    }
+    (second, true)
+}
+
+fn write_chunk(db: &Connection, rows: &mut Rows, batches: &[Batch]) -> rusqlite::Result<()> {
+    let tx = db.unchecked_transaction()?;
+    rows.write(&tx, batches)?;
+    let ns = |batch: Option<&Batch>| batch.map_or(0, |batch| batch.at_ns as i64);
+    tx.prepare_cached("INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?)")?.execute(params![
+        ns(batches.first()),
+        ns(batches.last()),
+        batches.len() as i64,
+        chunk::encode(batches)
+    ])?;
+    tx.commit()
+}
+
+fn write_error(path: &Path, cause: rusqlite::Error) -> RecordingError {
+    match cause.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => RecordingError::DiskFull { path: path.into() },
+        _ => RecordingError::Write { path: path.into(), cause },
+    }
+}
