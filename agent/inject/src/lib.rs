@@ -1,1 +1,40 @@
-//! placeholder
+//! How the agent library gets into a CPython process, from outside.
+//!
+//! An attach borrows one of the target's threads twice, for some tens of microseconds each: first to make a memfd, which is
+//! filled from here, then to `dlopen` it. The thread is stopped by ptrace, proven to be at a safe point,
+//! and given a chain of signal frames that the kernel itself runs and that bring it home; so the target
+//! is unharmed wherever gilscope dies. [`attach()`] and [`detach`] do this, [`Identity`] says to whom,
+//! and [`Error`] why not.
+//!
+//! This crate does not know what the probes mean, nor options, nor the dashboard. Of `wire` it knows the
+//! parameter block and the segment's header.
+
+mod attach;
+mod borrow;
+mod clib;
+mod elf;
+mod error;
+mod frame;
+mod identity;
+mod image;
+mod maps;
+mod memfd;
+mod memory;
+mod procdir;
+mod ptrace;
+mod rank;
+mod resident;
+mod restart;
+mod safepoint;
+mod scene;
+mod status;
+mod unwind;
+mod xstate;
+
+pub use attach::{Attached, Options, Segment, attach, detach};
+pub use borrow::Borrowed;
+pub use error::{Error, Kind};
+pub use identity::Identity;
+pub use maps::{Mapping, Maps};
+pub use resident::Live;
+pub use status::Status;

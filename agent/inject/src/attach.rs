@@ -1,0 +1,325 @@
+//! Attach and detach by ptrace: two short stops in, one out (injection.md, variant Q).
+
+use crate::borrow::{self, Borrowed, Needs, Site};
+use crate::error::Error;
+use crate::frame::Step;
+use crate::identity::Identity;
+use crate::image::{self, Filling, Image};
+use crate::memfd::{self, Memfd};
+use crate::resident::{self, Live, Resident};
+use crate::scene::Scene;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+use wire::params::{Finish, command, origin};
+
+/// Longest wait for a chain that is under way.
+const CHAIN_LIMIT: Duration = Duration::from_secs(5);
+/// Room for the path that is given to `dlopen`.
+const PATH_BYTES: usize = 128;
+const FINISH_BYTES: usize = size_of::<Finish>();
+
+/// The segment that the daemon wants.
+pub struct Segment<'a> {
+    /// Its length, a multiple of the page size.
+    pub bytes: u64,
+    /// Bytes from its start that get pages now, at our cost and not the target's.
+    pub prefault_bytes: u64,
+    /// Writes the header (and what else the daemon likes) into the file at this offset, before the
+    /// agent sees it.
+    pub prepare: &'a mut (dyn FnMut(&File, u64) -> io::Result<()> + Send),
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Longest search for a safe point.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// An agent that was loaded or woken; whether it records is told by the segment's header.
+#[derive(Debug)]
+pub struct Attached {
+    /// Image (on the first attach) and segment. Open in the target only while it was loaded.
+    pub file: File,
+    /// Where the segment begins in it.
+    pub offset: u64,
+    /// Its length.
+    pub bytes: u64,
+    /// An agent of this build was there already and has been used again.
+    pub reused: bool,
+    /// Build of the agent.
+    pub build_id: u64,
+    /// The stops that it took.
+    pub stops: Vec<Borrowed>,
+}
+
+impl Attached {
+    /// Gives the segment's pages back to the system. To be called after the agent has left and the last
+    /// events are read: the file itself lives as long as the agent's text is mapped.
+    pub fn reclaim(&self) {
+        resident::punch(self.file.as_raw_fd(), self.offset, self.bytes);
+    }
+}
+
+/// Puts the agent into the target, or wakes the one that is there.
+///
+/// Returns when the borrowed thread has gone home; the agent's own boot goes on after that.
+///
+/// # Errors
+/// Every reason of [`Error`]; the target is unharmed in each.
+pub fn attach(
+    target: &Identity,
+    agent: &[u8],
+    segment: Segment<'_>,
+    options: Options,
+) -> Result<Attached, Error> {
+    let image = Image::check(agent)?;
+    if target.pid() == std::process::id() {
+        let why = "it is gilscope itself".into();
+        return Err(Error::Unsupported {
+            pid: target.pid(),
+            why,
+        });
+    }
+    let deadline = Instant::now() + options.timeout;
+    let mut scene = Scene::of(target)?;
+    let mut stops = Vec::new();
+    if let Some(live) = resident::live(&scene.memory, &scene.maps) {
+        if live.daemon_alive {
+            let (pid, by) = (target.pid(), live.daemon_pid);
+            return Err(Error::AlreadyAttached {
+                pid,
+                by,
+                alive: true,
+            });
+        }
+        live.reclaim(target);
+        stops.push(leave(&mut scene, &live, deadline)?);
+        scene.reread_maps()?;
+    }
+    let resident = resident::images(&scene.memory, &scene.maps, image.build_id)
+        .into_iter()
+        .find(|resident| resident.build_id == image.build_id);
+    let memfd = memfd::obtain(&mut scene, image.build_id, deadline, &mut stops)?;
+    let offset = if resident.is_some() {
+        0
+    } else {
+        image.segment_offset()
+    };
+    if resident.is_none() {
+        let filling = Filling {
+            origin: origin::INJECTED,
+            fd: memfd.fd,
+            segment_bytes: segment.bytes,
+            ld_preload: &[],
+        };
+        memfd
+            .file
+            .write_all_at(&image.filled(&filling), 0)
+            .map_err(Error::io("writing the agent"))?;
+    }
+    memfd::size(&memfd.file, offset, segment.bytes, segment.prefault_bytes)
+        .map_err(Error::io("making the segment"))?;
+    (segment.prepare)(&memfd.file, offset).map_err(Error::io("writing the segment's header"))?;
+    let load = Load {
+        memfd: &memfd,
+        offset,
+        bytes: segment.bytes,
+    };
+    stops.push(match &resident {
+        Some(resident) => load.wake(&mut scene, resident, deadline)?,
+        None => load.open(&mut scene, &image, deadline)?,
+    });
+    let Memfd { file, .. } = memfd;
+    let (reused, build_id) = (resident.is_some(), image.build_id);
+    Ok(Attached {
+        file,
+        offset,
+        bytes: segment.bytes,
+        reused,
+        build_id,
+        stops,
+    })
+}
+
+/// Takes the agent's hooks out. Returns when its segment is no longer mapped in the target.
+///
+/// # Errors
+/// [`Error::NotAttached`], or any that keeps a thread from being borrowed.
+pub fn detach(target: &Identity, options: Options) -> Result<Borrowed, Error> {
+    let deadline = Instant::now() + options.timeout;
+    let mut scene = Scene::of(target)?;
+    let live =
+        resident::live(&scene.memory, &scene.maps).ok_or(Error::NotAttached(target.pid()))?;
+    leave(&mut scene, &live, deadline)
+}
+
+/// The second stop.
+struct Load<'a> {
+    memfd: &'a Memfd,
+    offset: u64,
+    bytes: u64,
+}
+
+impl Load<'_> {
+    /// Loads the image: `dlopen`, the slot that its constructor makes the finish function, `close`.
+    fn open(
+        &self,
+        scene: &mut Scene<'_>,
+        image: &Image<'_>,
+        deadline: Instant,
+    ) -> Result<Borrowed, Error> {
+        const HOOK_SLOT: usize = 1;
+        let mut path = image::unique_path(self.memfd.fd).into_bytes();
+        path.resize(PATH_BYTES, 0);
+        let (dlopen, flags) = (scene.clib.dlopen, scene.clib.dlopen_flags);
+        let caught = scene.caught;
+        let mut build = |site: &Site| {
+            let finish_at = site.place.data;
+            let mut slot = site.place.frame(HOOK_SLOT).to_le_bytes().to_vec();
+            slot.extend_from_slice(&finish_at.to_le_bytes());
+            self.memfd.file.write_all_at(&slot, image.hook_slot_at())?;
+            let steps = vec![
+                Step::Call(dlopen, [finish_at + FINISH_BYTES as u64, flags, 0, 0, 0, 0]),
+                Step::Syscall(libc::SYS_getpid, [0; 6]),
+                Step::Syscall(libc::SYS_close, [self.memfd.fd as u64, 0, 0, 0, 0, 0]),
+            ];
+            Ok((steps, [finish_block(site, caught), path.clone()].concat()))
+        };
+        let needs = Needs {
+            steps: 3,
+            data_len: FINISH_BYTES + PATH_BYTES,
+        };
+        let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
+        self.memfd.wait_closed(scene)?;
+        scene.reread_maps()?;
+        let loaded = scene
+            .maps
+            .images()
+            .any(|head| head.name == self.memfd.mapped_name());
+        if loaded {
+            return Ok(borrowed);
+        }
+        let why = match scene.target.folder().metadata("root/proc/self") {
+            Err(_) => {
+                "there is no /proc in its root folder: mount one, or start it with `gilscope run`"
+            }
+            Ok(_) => {
+                "its C library may be too old, or a policy forbids it: start it with `gilscope run`"
+            }
+        };
+        Err(Error::NotLoaded {
+            pid: scene.target.pid(),
+            why,
+        })
+    }
+
+    /// Uses an image that is there already.
+    fn wake(
+        &self,
+        scene: &mut Scene<'_>,
+        resident: &Resident,
+        deadline: Instant,
+    ) -> Result<Borrowed, Error> {
+        let caught = scene.caught;
+        let mut build = |site: &Site| {
+            let finish = site.place.data;
+            let fd = self.memfd.fd as u64;
+            let arguments = [command::ATTACH, fd, self.offset, self.bytes, finish, 0];
+            let steps = vec![
+                Step::Call(resident.command, arguments),
+                Step::Call(resident.finish, [finish, 0, 0, 0, 0, 0]),
+                Step::Syscall(libc::SYS_close, [fd, 0, 0, 0, 0, 0]),
+            ];
+            Ok((steps, finish_block(site, caught)))
+        };
+        let needs = Needs {
+            steps: 3,
+            data_len: FINISH_BYTES,
+        };
+        let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
+        self.memfd.wait_closed(scene)?;
+        Ok(borrowed)
+    }
+}
+
+/// The one stop of a detach, through the very image that has the segment.
+fn leave(scene: &mut Scene<'_>, live: &Live, deadline: Instant) -> Result<Borrowed, Error> {
+    let resident = resident::images(&scene.memory, &scene.maps, live.build_id)
+        .into_iter()
+        .find(|resident| resident.build_id == live.build_id && live.same_abi())
+        .ok_or_else(|| Error::Unsupported {
+            pid: scene.target.pid(),
+            why: "another version of gilscope is attached: detach with that version".into(),
+        })?;
+    let caught = scene.caught;
+    let mut build = |site: &Site| {
+        let finish = site.place.data;
+        let steps = vec![
+            Step::Call(resident.command, [command::DETACH, 0, 0, 0, finish, 0]),
+            Step::Call(resident.finish, [finish, 0, 0, 0, 0, 0]),
+        ];
+        Ok((steps, finish_block(site, caught)))
+    };
+    let needs = Needs {
+        steps: 2,
+        data_len: FINISH_BYTES,
+    };
+    let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
+    wait_for(scene.target, "the agent's leaving", || {
+        let maps = scene.target.maps()?;
+        let there = |mapping: &crate::maps::Mapping| mapping.shared && mapping.inode == live.inode;
+        Ok((!maps.iter().any(there)).then_some(()))
+    })?;
+    Ok(borrowed)
+}
+
+fn finish_block(site: &Site, caught: u64) -> Vec<u8> {
+    let (errno_address, errno_value) = site.errno;
+    let words = [
+        errno_address,
+        u64::from(errno_value as u32) | u64::from(site.interruptible) << 32,
+        site.mask,
+        caught,
+        site.place.home_uc(),
+        site.after_syscall,
+        0,
+    ];
+    const { assert!(FINISH_BYTES == 56) };
+    words.iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
+/// Asks `look` until it has an answer; gives up when the target is gone or time is over.
+pub(crate) fn wait_for<T>(
+    target: &Identity,
+    what: &'static str,
+    mut look: impl FnMut() -> Result<Option<T>, Error>,
+) -> Result<T, Error> {
+    let started = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    loop {
+        if let Some(seen) = look()? {
+            return Ok(seen);
+        }
+        target.verify()?;
+        if started.elapsed() > CHAIN_LIMIT {
+            return Err(Error::TimedOut {
+                pid: target.pid(),
+                what,
+            });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(5));
+    }
+}
