@@ -113,6 +113,10 @@ pub struct Header {
     pub switch_cond: AtomicU64,
     /// Agent's: address of `_gil_runtime_state`, 0 where the layout gives none (2.7, 3.6).
     pub gil: AtomicU64,
+    /// Agent's: address of `_PyRuntime`, or 0.
+    pub runtime: AtomicU64,
+    /// Agent's: address of the function `PyInterpreterState_Head`, or 0.
+    pub interpreter_head: AtomicU64,
     /// Agent's: GOT entries patched.
     pub patched: AtomicU32,
     /// Agent's: GOT entries that another tool had changed meanwhile and that detach left alone.
@@ -125,6 +129,8 @@ pub struct Header {
     pub samples_failed: AtomicU64,
     /// Agent's: looks at a holder in all.
     pub samples: AtomicU64,
+    /// Agent's: why waiters do not look at holders (`cpython::check::Mismatch`), 0 if they do.
+    pub blame_mismatch: AtomicU32,
 }
 
 /// Where the parts of a segment begin, in bytes from its start.

@@ -84,8 +84,10 @@ pub struct Slot {
     pub lost_full: AtomicU64,
     /// Calls that nested in one of ours (a signal handler) and were not recorded.
     pub lost_nested: AtomicU64,
+    /// The thread pointer (`fs:0`), which is Python's `threading.get_ident()` with glibc.
+    pub thread_pointer: AtomicU64,
     /// Private to the writer: global sums at the start of the hold or wait, and the last sample.
-    pub scratch: [AtomicU64; 13],
+    pub scratch: [AtomicU64; 12],
     /// How long it held the GIL, each time.
     pub hold: Histogram,
     /// How long it waited for the GIL, each contended time.

@@ -25,10 +25,9 @@ pub struct GilTotals {
     pub held_ns: AtomicU64,
     /// Time free, up to `changed_ns`. `held_ns + free_ns + window_start_ns == changed_ns`, always.
     pub free_ns: AtomicU64,
-    /// Sum over waiters of time waited, up to `waiters_changed_ns`.
-    pub waited_ns: AtomicU64,
-    /// Stamp of the last change of `waited_ns`.
-    pub waiters_changed_ns: AtomicU64,
+    /// Time waited, added up over all waiters, is `wait_base_ns + waiters * now`, wrapping: a wait
+    /// that begins subtracts its stamp, one that ends adds it. On 2.7 the two words change apart.
+    pub wait_base_ns: AtomicU64,
     /// Acquires by a thread other than the last holder.
     pub handoffs: AtomicU64,
     /// Drop requests set.

@@ -1,0 +1,267 @@
+//! Boot: on a short-lived thread of our own, find the GIL and put the hooks in.
+//!
+//! The thread starts with all signals blocked (it inherits the borrowed thread's mask), takes the GIL
+//! as any foreign thread would, calibrates, swaps the entries under the GIL's own mutex, lets go, and
+//! ends. That release is the first event: it opens the window.
+
+use crate::calibrate::{self, Gil};
+use crate::detach;
+use crate::segment::{give_up, wipe_on_fork};
+use crate::symbols::{self, Api, find_in_libc};
+use core::ffi::{CStr, c_int, c_void};
+use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use cpython::layout::Layout as PythonLayout;
+use cpython::Version;
+use cpython::check::Mismatch;
+use cpython::gil::Gil as GilLayout;
+use suite::gil::hooks;
+use suite::got::{self, Hook, Module, Refused};
+use suite::hot::{HOT, ORIGINALS};
+use suite::memory::{Own, gettid, thread_pointer};
+use suite::slots::find_tid_offset;
+use wire::segment::{Header, Layout, error, status};
+
+unsafe extern "C" {
+    fn pthread_create(
+        thread: *mut u64,
+        attributes: *const c_void,
+        start: extern "C" fn(*mut c_void) -> *mut c_void,
+        argument: *mut c_void,
+    ) -> c_int;
+    fn pthread_detach(thread: u64) -> c_int;
+}
+
+/// Starts a thread that nobody waits for. The caller has all signals blocked, and so has the thread.
+pub(crate) fn start_thread(start: extern "C" fn(*mut c_void) -> *mut c_void, argument: *mut c_void) -> bool {
+    let mut thread = 0;
+    // SAFETY: pthread_create(3) with default attributes; `start` has the type it asks for, and the
+    // argument lives as long as the segment or is null.
+    unsafe {
+        let failed = pthread_create(&mut thread, core::ptr::null(), start, argument);
+        failed == 0 && pthread_detach(thread) == 0
+    }
+}
+
+/// The hooks of an interpreter with a semaphore (2.7) or with conditions.
+pub(crate) fn gil_hooks(semaphore: bool) -> &'static [Hook] {
+    static SEMAPHORE: [Hook; 2] = [
+        Hook { name: c"sem_post", hook: hooks::sem_post, original: &ORIGINALS.sem_post },
+        Hook { name: c"sem_wait", hook: hooks::sem_wait, original: &ORIGINALS.sem_wait },
+    ];
+    static CONDITIONS: [Hook; 3] = [
+        Hook { name: c"pthread_cond_signal", hook: hooks::cond_signal, original: &ORIGINALS.cond_signal },
+        Hook {
+            name: c"pthread_cond_timedwait",
+            hook: hooks::cond_timedwait,
+            original: &ORIGINALS.cond_timedwait,
+        },
+        Hook { name: c"pthread_cond_wait", hook: hooks::cond_wait, original: &ORIGINALS.cond_wait },
+    ];
+    if semaphore { &SEMAPHORE } else { &CONDITIONS }
+}
+
+/// The boot thread.
+pub(crate) extern "C" fn thread(argument: *mut c_void) -> *mut c_void {
+    // SAFETY: `entry::attach` passes the header of a mapped and checked segment, which nobody but
+    // this thread unmaps before it has ended.
+    let header: &'static Header = unsafe { &*argument.cast() };
+    header.boot_thread_id.store(gettid(), Relaxed);
+    if let Err((state, reason)) = boot(header) {
+        give_up(header, state, reason);
+    } else {
+        header.boot_thread_id.store(0, Relaxed);
+        header.status.store(status::RECORDING, Release);
+    }
+    core::ptr::null_mut()
+}
+
+type Failure = (u32, u32);
+
+fn failed(reason: u32) -> Failure {
+    (status::FAILED, reason)
+}
+
+pub(crate) fn refused(why: Refused) -> Failure {
+    failed(match why {
+        Refused::NoEntry => error::GOT,
+        Refused::NoOriginal => error::SYMBOL,
+        Refused::ReadOnly => error::PROTECT,
+    })
+}
+
+/// What boot and preload need before anything else; fills the header's facts.
+pub(crate) fn look_around(header: &Header) -> Result<(Api, Module, Version), Failure> {
+    let api = symbols::python().ok_or((status::NOT_PYTHON, error::NONE))?;
+    symbols::resolve_helpers();
+    let module = got::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
+    let version = version(&api).ok_or(failed(error::SYMBOL))?;
+    let [major, minor, micro] = [version.major(), version.minor(), version.micro()].map(u32::from);
+    header.python_version.store(major << 16 | minor << 8 | micro, Relaxed);
+    header.runtime.store(api.runtime, Relaxed);
+    header.interpreter_head.store(api.interpreter_head, Relaxed);
+    if !wipe_on_fork() {
+        return Err(failed(error::PROTECT));
+    }
+    HOT.tid_offset.store(find_tid_offset(), Relaxed);
+    Ok((api, module, version))
+}
+
+fn boot(header: &'static Header) -> Result<(), Failure> {
+    let (api, module, version) = look_around(header)?;
+    if !api.is_initialized() || !api.has_gil() {
+        return Err((status::NO_GIL_YET, error::NONE));
+    }
+    if api.is_finalizing() {
+        return Err(failed(error::FINALIZING));
+    }
+    for hook in gil_hooks(has_semaphore(&module)) {
+        got::prepare(&module, hook, find_in_libc).map_err(refused)?;
+    }
+    let before = (api.ensure)();
+    let result = with_gil(header, &api, &module, version);
+    (api.release)(before);
+    result
+}
+
+/// The part of boot that holds the GIL. On an error nothing of ours is left in the GOT.
+fn with_gil(header: &'static Header, api: &Api, module: &Module, version: Version) -> Result<(), Failure> {
+    let semaphore = has_semaphore(module);
+    let gil = calibrate::calibrate(api, module, semaphore).map_err(refused);
+    let checked = gil.and_then(|gil| check(&gil, semaphore).map(|()| gil));
+    let Ok(gil) = checked else {
+        calibrate::end();
+        return checked.map(|_| ());
+    };
+    describe(header, api, version, &gil);
+    start_blame(header, api, version, gil.thread_state);
+    let layout = Layout::of(header, header.segment_bytes as usize).ok_or(failed(error::ABI))?;
+    HOT.adopt(core::ptr::from_ref(header) as usize, &layout, header);
+    HOT.boot_thread.store(thread_pointer(), Relaxed);
+    let activated = activate(header, module, &gil, semaphore);
+    calibrate::end();
+    activated
+}
+
+fn check(gil: &Gil, semaphore: bool) -> Result<(), Failure> {
+    let complete = gil.cond != 0
+        && (semaphore || (gil.switch_cond != 0 && gil.switch_cond != gil.cond && gil.mutex != 0));
+    if complete { Ok(()) } else { Err(failed(error::CALIBRATION)) }
+}
+
+/// Fills in what the hooks have to know of this interpreter.
+pub(crate) fn describe(header: &Header, api: &Api, version: Version, gil: &Gil) {
+    // Believed only if both conditions stand where the layout says.
+    let base = GilLayout::of(version, false)
+        .and_then(|layout| {
+            let base = layout.base(gil.cond)?;
+            (base + layout.switch_cond == gil.switch_cond).then_some(base)
+        })
+        .unwrap_or(0);
+    HOT.gil.store(base, Relaxed);
+    HOT.current_thread_state.store(api.current_thread_state, Relaxed);
+    HOT.switch_interval.store(api.switch_interval as usize, Relaxed);
+    HOT.ticker.store(api.ticker, Relaxed);
+    HOT.check_interval.store(api.check_interval, Relaxed);
+    detach::MUTEX.store(gil.mutex, Relaxed);
+    detach::SWITCH_MUTEX.store(gil.switch_mutex, Relaxed);
+    header.cond.store(gil.cond, Relaxed);
+    header.switch_cond.store(gil.switch_cond, Relaxed);
+    header.gil.store(base, Relaxed);
+}
+
+/// The thread state that took the GIL last, 0 if this interpreter does not tell.
+pub(crate) fn last_holder(version: Version, api: &Api) -> u64 {
+    let gil = HOT.gil.load(Relaxed);
+    let word = match GilLayout::of(version, false) {
+        Some(layout) if gil != 0 => gil + layout.last_holder,
+        _ => api.current_thread_state,
+    };
+    // SAFETY: `describe` believed `gil` only after both conditions stood where this layout says; the
+    // other is the address of an exported variable of the interpreter.
+    if word == 0 { 0 } else { unsafe { (word as *const u64).read_volatile() } }
+}
+
+/// Lets waiters look at holders, if this interpreter's layout proves right on our own thread state.
+pub(crate) fn start_blame(header: &Header, api: &Api, version: Version, thread_state: u64) {
+    if header.plan.blame == 0 {
+        return;
+    }
+    let runtime = (api.runtime != 0).then_some(api.runtime);
+    let Ok(layout) = PythonLayout::choose(&Own, version, runtime) else { return };
+    // No frame yet is no fault: each look proves what it finds to be a code object.
+    match layout.check(&Own, thread_state, thread_pointer(), api.code_type) {
+        Ok(_) | Err(Mismatch::NoFrame) => suite::gil::set_layout(layout, api.code_type),
+        Err(mismatch) => header.blame_mismatch.store(mismatch as u32, Relaxed),
+    }
+}
+
+/// Swaps the entries while nobody can be between the two halves of an acquire or release.
+///
+/// On 3.x that is the GIL's mutex, which every hook runs under; then the mutex of the forced switch
+/// is passed once. On 2.7 holding the GIL keeps everybody else from posting.
+fn activate(header: &Header, module: &Module, gil: &Gil, semaphore: bool) -> Result<(), Failure> {
+    if !semaphore {
+        lock(gil.mutex);
+    }
+    HOT.switch_cond.store(gil.switch_cond, Relaxed);
+    HOT.cond.store(gil.cond, SeqCst);
+    let mut result = Ok(());
+    for hook in gil_hooks(semaphore) {
+        match got::place(module, hook) {
+            Ok(n) => {
+                header.patched.fetch_add(n, Relaxed);
+            }
+            Err(why) => result = Err(refused(why)),
+        }
+    }
+    if result.is_err() {
+        HOT.clear();
+        got::restore(&all_hooks());
+    }
+    if !semaphore {
+        unlock(gil.mutex);
+        if gil.switch_mutex != 0 {
+            lock(gil.switch_mutex);
+            unlock(gil.switch_mutex);
+        }
+    }
+    result
+}
+
+/// Every hook that may stand in a GOT.
+pub(crate) fn all_hooks() -> [extern "C" fn(); 5] {
+    [hooks::sem_post, hooks::sem_wait, hooks::cond_signal, hooks::cond_timedwait, hooks::cond_wait]
+}
+
+fn on_mutex(name: &CStr, mutex: u64) {
+    let address = find_in_libc(name);
+    if address != 0 {
+        // SAFETY: libc's function of that name, and a mutex that calibration saw the interpreter
+        // lock; the caller holds it briefly and releases it on the same thread.
+        unsafe { core::mem::transmute::<u64, extern "C" fn(u64) -> c_int>(address)(mutex) };
+    }
+}
+
+pub(crate) fn lock(mutex: u64) {
+    on_mutex(c"pthread_mutex_lock", mutex);
+}
+
+pub(crate) fn unlock(mutex: u64) {
+    on_mutex(c"pthread_mutex_unlock", mutex);
+}
+
+/// Whether this interpreter's GIL is a semaphore: then it waits on no condition (2.7).
+pub(crate) fn has_semaphore(module: &Module) -> bool {
+    let mut conditions = false;
+    module.entries(c"pthread_cond_timedwait", |_| conditions = true);
+    !conditions
+}
+
+fn version(api: &Api) -> Option<Version> {
+    let text = (api.get_version?)();
+    if text.is_null() {
+        return None;
+    }
+    // SAFETY: Py_GetVersion returns a static C string ("3.11.2 (main, …").
+    Version::parse(unsafe { CStr::from_ptr(text) }.to_bytes())
+}

@@ -1,0 +1,169 @@
+//! Preload: we are here before the interpreter, so we watch it make its GIL.
+//!
+//! `create_gil` initialises `cond` and then `switch_cond`, and `take_gil` signals `switch_cond` at
+//! once (CPython `Python/ceval_gil.c`): the second of the two latest conditions is the one that is
+//! signalled first. No thread, no call into Python. 2.7 has no condition: the daemon attaches again
+//! when threads appear.
+
+use crate::boot::{self, gil_hooks, look_around, start_blame};
+use crate::calibrate::Gil;
+use crate::entry::close;
+use crate::segment;
+use crate::symbols::find_in_libc;
+use core::arch::naked_asm;
+use core::ffi::{CStr, c_char};
+use core::mem::offset_of;
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, Release, SeqCst},
+};
+use suite::got::{self, Hook};
+use suite::hot::{HOT, ORIGINALS, Originals};
+use wire::params::Params;
+use wire::segment::{Header, Layout, status};
+
+/// The two conditions and the two mutexes that were initialised last, latest first.
+static CONDITIONS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+static MUTEXES: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
+
+fn remember(list: &[AtomicU64; 2], address: u64) {
+    list[1].store(list[0].load(Relaxed), Relaxed);
+    list[0].store(address, Relaxed);
+}
+
+extern "C" fn condition_made(address: u64) {
+    remember(&CONDITIONS, address);
+}
+
+extern "C" fn mutex_made(address: u64) {
+    remember(&MUTEXES, address);
+}
+
+/// A hook that reports its first argument, keeps the first two, and goes on to the original.
+macro_rules! reporting {
+    ($name:ident, $original:ident, $report:ident) => {
+        #[unsafe(naked)]
+        extern "C" fn $name() {
+            naked_asm!(
+                "push rdi",
+                "push rsi",
+                "sub rsp, 8",
+                "call {report}",
+                "add rsp, 8",
+                "pop rsi",
+                "pop rdi",
+                "jmp [rip + {originals} + {original}]",
+                report = sym $report,
+                originals = sym ORIGINALS,
+                original = const offset_of!(Originals, $original),
+            )
+        }
+    };
+}
+reporting!(cond_init, cond_init, condition_made);
+reporting!(mutex_init, mutex_init, mutex_made);
+reporting!(cond_signal, cond_signal, signalled);
+
+static HOOKS: [Hook; 3] = [
+    Hook { name: c"pthread_mutex_init", hook: mutex_init, original: &ORIGINALS.mutex_init },
+    Hook { name: c"pthread_cond_init", hook: cond_init, original: &ORIGINALS.cond_init },
+    Hook { name: c"pthread_cond_signal", hook: cond_signal, original: &ORIGINALS.cond_signal },
+];
+
+/// The constructor of a preloaded agent: clean up after the launch, then wait for a GIL to be made.
+pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) {
+    restore_environment(params, environment);
+    // The descriptors are ours only while they name the image; a process further down the line that
+    // inherited the variable but not the descriptor never gets here, since nothing was loaded.
+    let header = segment::map(params.fd, params.offset, params.bytes);
+    close(params.fd);
+    close(params.second_fd);
+    let Some(header) = header else { return };
+    header.status.store(status::BOOTING, Release);
+    if let Err((state, reason)) = wait_for_gil(header) {
+        got::restore(&[mutex_init, cond_init, cond_signal]);
+        segment::give_up(header, state, reason);
+    }
+}
+
+fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
+    let (_, module, _) = look_around(header)?;
+    if boot::has_semaphore(&module) {
+        return Err((status::NO_GIL_YET, 0));
+    }
+    for hook in HOOKS.iter().chain(gil_hooks(false)) {
+        got::prepare(&module, hook, find_in_libc).map_err(boot::refused)?;
+    }
+    HOT.pending.store(core::ptr::from_ref(header) as u64, SeqCst);
+    for hook in &HOOKS {
+        got::place(&module, hook).map_err(boot::refused)?;
+    }
+    Ok(())
+}
+
+/// The interpreter signals a condition for the first time: it has just taken its new GIL.
+extern "C" fn signalled(address: u64) {
+    let [switch_cond, cond] = [CONDITIONS[0].load(Relaxed), CONDITIONS[1].load(Relaxed)];
+    if address != switch_cond || cond == 0 {
+        return;
+    }
+    let pending = HOT.pending.swap(0, SeqCst);
+    if pending == 0 {
+        return;
+    }
+    // SAFETY: `wait_for_gil` stored the header of the mapped segment; the swap makes us its only user.
+    let header: &'static Header = unsafe { &*(pending as *const Header) };
+    let [switch_mutex, mutex] = [MUTEXES[0].load(Relaxed), MUTEXES[1].load(Relaxed)];
+    let gil = Gil { cond, switch_cond, mutex, switch_mutex, thread_state: 0 };
+    match learned(header, &gil) {
+        Ok(()) => {
+            suite::gil::acquired();
+            header.status.store(status::RECORDING, Release);
+        }
+        Err((state, reason)) => segment::give_up(header, state, reason),
+    }
+}
+
+/// Replaces the learning hooks by the real ones, on the interpreter's first thread, in its first take.
+fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
+    let (api, module, version) = look_around(header)?;
+    boot::describe(header, &api, version, gil);
+    // The take has stored its thread state already (`last_holder`, before the signal).
+    start_blame(header, &api, version, boot::last_holder(version, &api));
+    let layout = Layout::of(header, header.segment_bytes as usize)
+        .ok_or((status::FAILED, wire::segment::error::ABI))?;
+    HOT.adopt(core::ptr::from_ref(header) as usize, &layout, header);
+    HOT.open_at_acquire.store(1, Relaxed);
+    HOT.switch_cond.store(gil.switch_cond, Relaxed);
+    HOT.cond.store(gil.cond, SeqCst);
+    for hook in gil_hooks(false) {
+        let n = got::place(&module, hook).map_err(boot::refused)?;
+        header.patched.fetch_add(n, Relaxed);
+    }
+    got::restore(&[mutex_init, cond_init, cond_signal]);
+    Ok(())
+}
+
+/// Makes `LD_PRELOAD` what it was before the launch, in place.
+fn restore_environment(params: &'static Params, environment: *mut *mut c_char) {
+    const NAME: &[u8] = b"LD_PRELOAD=";
+    let mut from = environment;
+    let mut to = environment;
+    // SAFETY: the loader passes the process's environment, an array of C strings that ends with a
+    // null pointer; before main nobody else reads or writes it. `to` never overtakes `from`.
+    unsafe {
+        while !(*from).is_null() {
+            let ours = CStr::from_ptr(*from).to_bytes().starts_with(NAME);
+            if !ours {
+                *to = *from;
+                to = to.add(1);
+            } else if params.ld_preload_len != 0 {
+                *to = params.ld_preload.as_ptr().cast_mut().cast();
+                to = to.add(1);
+            }
+            from = from.add(1);
+        }
+        *to = core::ptr::null_mut();
+    }
+}
+

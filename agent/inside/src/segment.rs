@@ -1,0 +1,71 @@
+//! Mapping the segment, and telling its header how things stand.
+
+use core::ffi::c_int;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use suite::hot::{HOT, Hot, PAGE};
+use suite::memory::{number, syscall};
+use wire::segment::{ABI_VERSION, Header, Layout, MAGIC, error, status};
+
+const PROT_READ_WRITE: u64 = 3;
+const MAP_SHARED: u64 = 1;
+const MADV_DONTFORK: u64 = 10;
+const MADV_DONTDUMP: u64 = 16;
+const MADV_WIPEONFORK: u64 = 18;
+
+/// Maps `bytes` at `offset` of `fd` and checks that it is a segment of this build for this process.
+pub(crate) fn map(fd: c_int, offset: u64, bytes: u64) -> Option<&'static Header> {
+    if (bytes as usize) < size_of::<Header>() {
+        return None;
+    }
+    // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
+    let address =
+        unsafe { syscall(number::MMAP, [0, bytes, PROT_READ_WRITE, MAP_SHARED, fd as u64, offset]) };
+    if (-4095..=0).contains(&address) {
+        return None;
+    }
+    // SAFETY: our own new mapping. A failure of DONTDUMP only makes core files larger; without
+    // DONTFORK a child would keep the mapping but never look at it.
+    unsafe {
+        syscall(number::MADVISE, [address as u64, bytes, MADV_DONTFORK, 0, 0, 0]);
+        syscall(number::MADVISE, [address as u64, bytes, MADV_DONTDUMP, 0, 0, 0]);
+    }
+    // SAFETY: mapped, aligned to a page, and at least as long as a header; the daemon, which made
+    // and sealed the file, wrote it before we were loaded.
+    let header = unsafe { &*(address as *const Header) };
+    if header.magic.load(Acquire) == MAGIC && header.abi_version == ABI_VERSION && fits(header, bytes) {
+        return Some(header);
+    }
+    header.error.store(error::ABI, Relaxed);
+    header.status.store(status::FAILED, Release);
+    unmap(address as u64, bytes);
+    None
+}
+
+fn fits(header: &Header, bytes: u64) -> bool {
+    Layout::of(header, bytes as usize).is_some()
+}
+
+/// Unmaps a segment.
+pub(crate) fn unmap(address: u64, bytes: u64) {
+    if address != 0 {
+        // SAFETY: only called with a mapping of ours that no hook can reach any more.
+        unsafe { syscall(number::MUNMAP, [address, bytes, 0, 0, 0, 0]) };
+    }
+}
+
+/// Makes the hot page read as zeros in a forked child (madvise(2), Linux 4.14).
+pub(crate) fn wipe_on_fork() -> bool {
+    const { assert!(size_of::<Hot>() == PAGE) };
+    let page = &raw const HOT as u64;
+    // SAFETY: the page is ours alone (aligned to a page, a page long) and anonymous (.bss).
+    unsafe { syscall(number::MADVISE, [page, PAGE as u64, MADV_WIPEONFORK, 0, 0, 0]) == 0 }
+}
+
+/// Says why nothing can be recorded, and unmaps the segment.
+pub(crate) fn give_up(header: &'static Header, state: u32, reason: u32) {
+    let bytes = header.segment_bytes;
+    header.error.store(reason, Relaxed);
+    header.status.store(state, Release);
+    HOT.clear();
+    unmap(core::ptr::from_ref(header) as u64, bytes);
+}

@@ -1,0 +1,111 @@
+//! Finding functions of libc and of the interpreter by name.
+//!
+//! All of it happens before any loader list is walked, never inside a callback of that walk.
+
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::Ordering::Release;
+use suite::hot::ORIGINALS;
+
+unsafe extern "C" {
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+    fn dlvsym(handle: *mut c_void, name: *const c_char, version: *const c_char) -> *mut c_void;
+}
+
+/// The address of a symbol in the global scope, or 0.
+pub(crate) fn find(name: &CStr) -> u64 {
+    // SAFETY: a null handle is RTLD_DEFAULT; the name is a C string.
+    unsafe { dlsym(core::ptr::null_mut(), name.as_ptr()) as u64 }
+}
+
+/// The address of a libc function. The condition functions exist twice in glibc, and the old ones
+/// would corrupt a new condition, so their version is named (2.3.2, x86-64).
+pub(crate) fn find_in_libc(name: &CStr) -> u64 {
+    if name.to_bytes().starts_with(b"pthread_cond_") {
+        // SAFETY: as in `find`, with a version string.
+        let found = unsafe { dlvsym(core::ptr::null_mut(), name.as_ptr(), c"GLIBC_2.3.2".as_ptr()) };
+        if !found.is_null() {
+            return found as u64;
+        }
+    }
+    find(name)
+}
+
+/// Fills in the functions that hooks call rather than stand for.
+pub(crate) fn resolve_helpers() {
+    ORIGINALS.clock_gettime.store(find_in_libc(c"clock_gettime") as *mut (), Release);
+    ORIGINALS.sem_trywait.store(find_in_libc(c"sem_trywait") as *mut (), Release);
+    ORIGINALS.errno_location.store(find_in_libc(c"__errno_location") as *mut (), Release);
+}
+
+/// The part of CPython's C API that the agent calls. All but the first four may be missing.
+pub(crate) struct Api {
+    pub(crate) ensure: extern "C" fn() -> c_int,
+    pub(crate) release: extern "C" fn(c_int),
+    pub(crate) save_thread: extern "C" fn() -> u64,
+    pub(crate) restore_thread: extern "C" fn(u64),
+    pub(crate) get_version: Option<extern "C" fn() -> *const c_char>,
+    is_initialized: Option<extern "C" fn() -> c_int>,
+    threads_initialized: Option<extern "C" fn() -> c_int>,
+    is_finalizing: Option<extern "C" fn() -> c_int>,
+    /// `PyThreadState *_PyThreadState_Current` (2.7, 3.6), or 0.
+    pub(crate) current_thread_state: u64,
+    /// `_PyEval_GetSwitchInterval` (3.2 and later, not everywhere), or 0.
+    pub(crate) switch_interval: u64,
+    /// `volatile int _Py_Ticker` and `int _Py_CheckInterval` (2.7), or 0.
+    pub(crate) ticker: u64,
+    pub(crate) check_interval: u64,
+    /// Any function of the interpreter: its module is the one to patch.
+    pub(crate) anchor: u64,
+    /// `PyCode_Type`.
+    pub(crate) code_type: u64,
+    /// `_PyRuntime` (3.7 and later), or 0.
+    pub(crate) runtime: u64,
+    /// The function `PyInterpreterState_Head`, for the daemon.
+    pub(crate) interpreter_head: u64,
+}
+
+/// A function pointer of type `F` from an address, none for 0.
+fn function<F: Copy>(address: u64) -> Option<F> {
+    const { assert!(size_of::<F>() == size_of::<u64>()) };
+    // SAFETY: the address comes from dlsym for a function of this type (CPython's documented C API);
+    // function pointers are as wide as addresses on x86-64.
+    (address != 0).then(|| unsafe { core::mem::transmute_copy(&address) })
+}
+
+/// Looks the interpreter up; none if the process has none.
+pub(crate) fn python() -> Option<Api> {
+    let anchor = find(c"PyGILState_Ensure");
+    Some(Api {
+        ensure: function(anchor)?,
+        release: function(find(c"PyGILState_Release"))?,
+        save_thread: function(find(c"PyEval_SaveThread"))?,
+        restore_thread: function(find(c"PyEval_RestoreThread"))?,
+        get_version: function(find(c"Py_GetVersion")),
+        is_initialized: function(find(c"Py_IsInitialized")),
+        threads_initialized: function(find(c"PyEval_ThreadsInitialized")),
+        is_finalizing: function(find(c"Py_IsFinalizing")).or(function(find(c"_Py_IsFinalizing"))),
+        current_thread_state: find(c"_PyThreadState_Current"),
+        switch_interval: find(c"_PyEval_GetSwitchInterval"),
+        ticker: find(c"_Py_Ticker"),
+        check_interval: find(c"_Py_CheckInterval"),
+        anchor,
+        code_type: find(c"PyCode_Type"),
+        runtime: find(c"_PyRuntime"),
+        interpreter_head: find(c"PyInterpreterState_Head"),
+    })
+}
+
+impl Api {
+    pub(crate) fn is_initialized(&self) -> bool {
+        self.is_initialized.is_none_or(|ask| ask() != 0)
+    }
+
+    /// False on 2.7 and 3.6 while nobody has started a thread: there is no GIL then.
+    pub(crate) fn has_gil(&self) -> bool {
+        self.threads_initialized.is_none_or(|ask| ask() != 0)
+    }
+
+    pub(crate) fn is_finalizing(&self) -> bool {
+        self.is_finalizing.is_some_and(|ask| ask() != 0)
+    }
+}

@@ -1,0 +1,107 @@
+//! The GIL of 2.7: a semaphore (`Python/thread_pthread.h`, USE_SEMAPHORES), no mutex around it.
+//!
+//! A release is `sem_post`, an acquire `sem_wait`. A tail-jump cannot see a contended `sem_wait`
+//! return, so the hook tries first: success is an exact uncontended acquire. A contended one becomes
+//! known at the thread's next release and is then dated to the release before it, the earliest moment
+//! it can have happened: hold times of such cycles include the wake-up, and their free part reads 0.
+//!
+//! Whoever is past `sem_wait` and before `sem_post` is alone, so totals have one writer here too;
+//! only the begin of a wait is concurrent, and it writes to the thread's own slot alone.
+
+use super::{acquired_at, released_at, tell_of_hold, wait};
+use crate::hot::{HOT, Hot, ORIGINALS};
+use crate::slots;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use wire::slot::phase;
+
+/// `errno` when the semaphore is taken (`EAGAIN`) is put back to what it was.
+fn try_wait(semaphore: u64) -> bool {
+    let (try_wait, errno) = (ORIGINALS.sem_trywait.load(Relaxed), ORIGINALS.errno_location.load(Relaxed));
+    if try_wait.is_null() || errno.is_null() {
+        return false;
+    }
+    // SAFETY: both are libc's functions of these signatures, resolved at boot; `semaphore` is the
+    // caller's argument to sem_wait, hence a valid semaphore; sem_trywait never blocks.
+    unsafe {
+        let try_wait: extern "C" fn(u64) -> i32 = core::mem::transmute(try_wait);
+        let errno: extern "C" fn() -> *mut i32 = core::mem::transmute(errno);
+        let before = *errno();
+        let got_it = try_wait(semaphore) == 0;
+        *errno() = before;
+        got_it
+    }
+}
+
+/// `sem_wait` on the GIL is called. 0: it is taken, the caller may return; 1: call the original.
+#[inline(never)]
+pub extern "C" fn waits(semaphore: u64) -> i32 {
+    let hot = &HOT;
+    hot.inside.fetch_add(1, SeqCst);
+    let result = recorded_wait(semaphore);
+    hot.inside.fetch_sub(1, SeqCst);
+    result
+}
+
+fn recorded_wait(semaphore: u64) -> i32 {
+    let hot = &HOT;
+    // Looked at again under `inside`: detach waits for `inside` to be 0 after it cleared these.
+    if hot.cond.load(SeqCst) != semaphore || hot.segment.load(Relaxed) == 0 {
+        return 1;
+    }
+    if try_wait(semaphore) {
+        acquired_at(hot, hot.now());
+        return 0;
+    }
+    if hot.totals().window_start_ns.load(Relaxed) != 0
+        && let Some(slot) = slots::own(hot)
+        && slot.phase.load(Relaxed) != phase::WAITING
+    {
+        wait::begins(hot, slot, hot.now());
+    }
+    1
+}
+
+/// `sem_post` on the GIL is called: this thread holds it until the original has run.
+#[inline(never)]
+pub extern "C" fn posts(semaphore: u64) {
+    let hot = &HOT;
+    hot.inside.fetch_add(1, SeqCst);
+    if hot.cond.load(SeqCst) == semaphore && hot.segment.load(Relaxed) != 0 {
+        let totals = hot.totals();
+        if totals.window_start_ns.load(Relaxed) != 0 {
+            late_acquire();
+            let now = hot.now();
+            let forced = is_tick(hot);
+            // A tick release of 2.7 happens whether anybody waits or not: too often for an event each.
+            if let Some((slot, hold_ns)) = released_at(hot, totals, now, forced)
+                && !forced
+            {
+                tell_of_hold(hot, slot, now, hold_ns, 0);
+            }
+        } else {
+            super::released();
+        }
+    }
+    hot.inside.fetch_sub(1, SeqCst);
+}
+
+/// Whether the eval loop releases because its ticks have run out: it has just set the ticker back
+/// (`Python/ceval.c`). About one in a hundred releases around a system call looks the same.
+fn is_tick(hot: &Hot) -> bool {
+    let (ticker, interval) = (hot.ticker.load(Relaxed), hot.check_interval.load(Relaxed));
+    if ticker == 0 || interval == 0 {
+        return false;
+    }
+    // SAFETY: both are exported `int`s of the interpreter.
+    unsafe { (ticker as *const i32).read_volatile() == (interval as *const i32).read_volatile() }
+}
+
+/// If this thread's contended wait ended unseen, dates its acquire to the last release.
+fn late_acquire() {
+    let hot = &HOT;
+    let Some(slot) = slots::own(hot) else { return };
+    if slot.phase.load(Relaxed) != phase::HOLDING {
+        let freed = hot.totals().changed_ns.load(Relaxed);
+        acquired_at(hot, freed.max(slot.wait_start_ns.load(Relaxed)).min(hot.now()));
+    }
+}

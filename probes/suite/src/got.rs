@@ -1,0 +1,304 @@
+//! The global offset table of the interpreter's module: finding entries, swapping them, giving them back.
+//!
+//! Format: System V gABI, x86-64 psABI; `R_X86_64_JUMP_SLOT` (lazy calls) and `R_X86_64_GLOB_DAT`
+//! (`-fno-plt`). An entry is swapped by one aligned compare-and-swap; RELRO pages are made writable
+//! only meanwhile. Restoring leaves alone what somebody else has changed since.
+//!
+//! Nothing is resolved while the loader's lists are being walked: `dlvsym` inside a
+//! `dl_iterate_phdr` callback deadlocks with an import (agent.md section 7).
+
+use crate::hot::PAGE;
+use crate::memory::{number, syscall};
+use core::ffi::{CStr, c_char, c_int, c_void};
+use core::sync::atomic::{
+    AtomicPtr, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+#[repr(C)]
+struct ProgramHeader {
+    kind: u32,
+    flags: u32,
+    offset: u64,
+    virtual_address: u64,
+    physical_address: u64,
+    file_bytes: u64,
+    memory_bytes: u64,
+    align: u64,
+}
+
+#[repr(C)]
+struct PhdrInfo {
+    base: u64,
+    name: *const c_char,
+    headers: *const ProgramHeader,
+    n_headers: u16,
+}
+
+const PT_LOAD: u32 = 1;
+const PT_DYNAMIC: u32 = 2;
+const PT_GNU_RELRO: u32 = 0x6474_e552;
+
+unsafe extern "C" {
+    fn dl_iterate_phdr(
+        callback: unsafe extern "C" fn(*const PhdrInfo, usize, *mut c_void) -> c_int,
+        data: *mut c_void,
+    ) -> c_int;
+}
+
+/// A loaded object, as far as its GOT is concerned.
+#[derive(Clone, Copy, Default)]
+pub struct Module {
+    /// What its addresses are relative to.
+    pub base: u64,
+    dynamic: u64,
+    relro: (u64, u64),
+}
+
+struct Search {
+    address: u64,
+    found: Module,
+}
+
+/// The loaded object whose segments hold `address`.
+pub fn module_of(address: u64) -> Option<Module> {
+    let mut search = Search { address, found: Module::default() };
+    // SAFETY: the callback matches the type that dl_iterate_phdr(3) asks for and only copies.
+    unsafe { dl_iterate_phdr(look_at, (&raw mut search).cast()) };
+    (search.found.dynamic != 0).then_some(search.found)
+}
+
+/// Copies what is needed of the object that holds the address; 1 ends the walk.
+unsafe extern "C" fn look_at(info: *const PhdrInfo, _bytes: usize, data: *mut c_void) -> c_int {
+    // SAFETY: libc passes a valid info for the time of the call, `data` is our own `Search`, and the
+    // headers are mapped while the loader's lock is held.
+    let (info, search, headers) = unsafe {
+        let info = &*info;
+        let headers = core::slice::from_raw_parts(info.headers, info.n_headers as usize);
+        (info, &mut *data.cast::<Search>(), headers)
+    };
+    let range = |h: &ProgramHeader| {
+        let start = info.base.wrapping_add(h.virtual_address);
+        (start, start.wrapping_add(h.memory_bytes))
+    };
+    let holds = |h: &&ProgramHeader| {
+        h.kind == PT_LOAD && range(h).0 <= search.address && search.address < range(h).1
+    };
+    if !headers.iter().any(|h| holds(&h)) {
+        return 0;
+    }
+    let of_kind = |kind| headers.iter().find(|h| h.kind == kind).map(range);
+    let dynamic = of_kind(PT_DYNAMIC).map_or(0, |range| range.0);
+    search.found = Module { base: info.base, dynamic, relro: of_kind(PT_GNU_RELRO).unwrap_or((0, 0)) };
+    1
+}
+
+#[repr(C)]
+struct Rela {
+    offset: u64,
+    info: u64,
+    addend: i64,
+}
+
+#[repr(C)]
+struct Symbol {
+    name: u32,
+    info: u8,
+    other: u8,
+    section: u16,
+    value: u64,
+    size: u64,
+}
+
+/// What PT_DYNAMIC says, as addresses.
+#[derive(Default)]
+struct Dynamic {
+    symbols: u64,
+    strings: u64,
+    plt: (u64, u64),
+    rela: (u64, u64),
+}
+
+/// Entries of PT_DYNAMIC, and relocations, looked at before giving up.
+const MAX_DYNAMIC: usize = 256;
+
+impl Module {
+    fn read_dynamic(&self) -> Dynamic {
+        let mut dynamic = Dynamic::default();
+        // glibc relocates d_ptr in place, other loaders do not: an offset is smaller than the base.
+        let address = |value: u64| if value < self.base { self.base + value } else { value };
+        for i in 0..MAX_DYNAMIC {
+            // SAFETY: PT_DYNAMIC is an array of (tag, value) that ends with tag 0.
+            let [tag, value] = unsafe { (self.dynamic as *const [u64; 2]).add(i).read() };
+            match tag {
+                0 => break,
+                2 => dynamic.plt.1 = value,
+                5 => dynamic.strings = address(value),
+                6 => dynamic.symbols = address(value),
+                7 => dynamic.rela.0 = address(value),
+                8 => dynamic.rela.1 = value,
+                23 => dynamic.plt.0 = address(value),
+                _ => {}
+            }
+        }
+        dynamic
+    }
+
+    /// Calls `each` with every GOT entry of this module for the function `name`.
+    pub fn entries(&self, name: &CStr, mut each: impl FnMut(&'static AtomicU64)) {
+        const JUMP_SLOT: u32 = 7;
+        const GLOB_DAT: u32 = 6;
+        let dynamic = self.read_dynamic();
+        for (start, bytes) in [dynamic.plt, dynamic.rela] {
+            for i in 0..bytes as usize / size_of::<Rela>() {
+                // SAFETY: the tables have the lengths that PT_DYNAMIC tells, and stay mapped.
+                let rela = unsafe { &*(start as *const Rela).add(i) };
+                let kind = rela.info as u32;
+                let symbol = (rela.info >> 32) as usize;
+                if (kind != JUMP_SLOT && kind != GLOB_DAT) || symbol == 0 {
+                    continue;
+                }
+                // SAFETY: relocations name symbols of this module's own table, whose names stand in
+                // its string table, each ended by a zero.
+                let found = unsafe {
+                    let symbol = &*(dynamic.symbols as *const Symbol).add(symbol);
+                    CStr::from_ptr((dynamic.strings as *const c_char).add(symbol.name as usize))
+                };
+                if found == name {
+                    // SAFETY: the entry is an aligned word of the module's GOT.
+                    each(unsafe { &*((self.base + rela.offset) as *const AtomicU64) });
+                }
+            }
+        }
+    }
+
+    /// True if a GOT entry with this value has not been bound yet: it points back into the module.
+    fn is_lazy(&self, value: u64) -> bool {
+        module_of(value).is_some_and(|module| module.dynamic == self.dynamic)
+    }
+
+    fn is_read_only(&self, entry: u64) -> bool {
+        let (start, end) = (self.relro.0 & !(PAGE as u64 - 1), self.relro.1 & !(PAGE as u64 - 1));
+        start <= entry && entry < end
+    }
+}
+
+/// A hook's place: which function it stands for, and where that function is kept.
+pub struct Hook {
+    /// The function's name.
+    pub name: &'static CStr,
+    /// Our function.
+    pub hook: extern "C" fn(),
+    /// Where the original goes.
+    pub original: &'static AtomicPtr<()>,
+}
+
+struct Patch {
+    entry: AtomicU64,
+    hook: AtomicU64,
+    original: AtomicU64,
+    read_only: AtomicU64,
+}
+
+/// GOT entries that may be patched at a time.
+const MAX_PATCHES: usize = 32;
+static PATCHES: [Patch; MAX_PATCHES] = [const {
+    Patch { entry: AtomicU64::new(0), hook: AtomicU64::new(0), original: AtomicU64::new(0), read_only: AtomicU64::new(0) }
+}; MAX_PATCHES];
+
+/// Why a hook could not be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// No GOT entry for the function.
+    NoEntry,
+    /// Its original was not found.
+    NoOriginal,
+    /// Its page could not be made writable.
+    ReadOnly,
+}
+
+/// Finds the original of a hook in `module` and stores it. Nothing is changed yet.
+///
+/// `resolve` finds a function by name; it is called outside of any loader lock.
+pub fn prepare(module: &Module, hook: &Hook, resolve: impl Fn(&CStr) -> u64) -> Result<(), Refused> {
+    let mut value = 0;
+    module.entries(hook.name, |entry| value = entry.load(Acquire));
+    if value == 0 {
+        return Err(Refused::NoEntry);
+    }
+    if value == hook.hook as usize as u64 {
+        // Patched already, as in a forked child: the original is still known.
+        return if hook.original.load(Relaxed).is_null() { Err(Refused::NoOriginal) } else { Ok(()) };
+    }
+    let original = if module.is_lazy(value) { resolve(hook.name) } else { value };
+    if original == 0 {
+        return Err(Refused::NoOriginal);
+    }
+    hook.original.store(original as *mut (), Release);
+    Ok(())
+}
+
+/// Puts a prepared hook into every GOT entry of its function; returns how many.
+pub fn place(module: &Module, hook: &Hook) -> Result<u32, Refused> {
+    let (ours, original) = (hook.hook as usize as u64, hook.original.load(Acquire) as u64);
+    let mut placed = Ok(0);
+    module.entries(hook.name, |entry| {
+        let address = core::ptr::from_ref(entry) as u64;
+        let read_only = module.is_read_only(address);
+        let known = PATCHES.iter().any(|p| p.entry.load(Relaxed) == address);
+        let free = PATCHES.iter().find(|p| p.entry.load(Relaxed) == if known { address } else { 0 });
+        let Some(patch) = free else { return };
+        patch.hook.store(ours, Relaxed);
+        patch.original.store(original, Relaxed);
+        patch.read_only.store(read_only as u64, Relaxed);
+        patch.entry.store(address, Release);
+        let value = entry.load(Acquire);
+        if write(entry, value, ours, read_only) {
+            placed = placed.map(|n| n + 1);
+        } else {
+            placed = Err(Refused::ReadOnly);
+        }
+    });
+    placed
+}
+
+/// Gives back every entry that still holds our hook; returns how many somebody else had changed.
+pub fn restore(hooks: &[extern "C" fn()]) -> u32 {
+    let mut shared = 0;
+    for patch in &PATCHES {
+        let (address, ours) = (patch.entry.load(Acquire), patch.hook.load(Relaxed));
+        if address == 0 || !hooks.iter().any(|hook| *hook as usize as u64 == ours) {
+            continue;
+        }
+        // SAFETY: the address was taken from the module's GOT when the hook was placed; libpython is
+        // never unloaded while an interpreter lives in it.
+        let entry = unsafe { &*(address as *const AtomicU64) };
+        if write(entry, ours, patch.original.load(Relaxed), patch.read_only.load(Relaxed) != 0) {
+            patch.entry.store(0, Release);
+        } else {
+            shared += 1;
+        }
+    }
+    shared
+}
+
+/// One compare-and-swap, on a page made writable for it if need be.
+fn write(entry: &AtomicU64, from: u64, to: u64, read_only: bool) -> bool {
+    if entry.load(Acquire) != from {
+        return false;
+    }
+    let page = core::ptr::from_ref(entry) as u64 & !(PAGE as u64 - 1);
+    if read_only && !protect(page, 1 | 2) {
+        return false;
+    }
+    let done = entry.compare_exchange(from, to, AcqRel, Acquire).is_ok();
+    if read_only {
+        protect(page, 1);
+    }
+    done
+}
+
+fn protect(page: u64, protection: u64) -> bool {
+    // SAFETY: the page holds a GOT entry of a loaded module; reading stays allowed throughout.
+    unsafe { syscall(number::MPROTECT, [page, PAGE as u64, protection, 0, 0, 0]) == 0 }
+}

@@ -1,0 +1,272 @@
+//! The hot page: all that a hook looks at before it decides to do anything.
+//!
+//! The page is its own private anonymous memory (part of `.bss`, aligned to a page) and marked
+//! `MADV_WIPEONFORK`: in a forked child it reads as zeros, so no address matches and every hook
+//! passes straight through, with no handler and no lock. Addresses of the original functions must
+//! survive a fork and stand outside, in [`ORIGINALS`].
+
+use core::sync::atomic::{
+    AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
+    Ordering::{Relaxed, Release},
+};
+use wire::clock::{Clock, ClockKind};
+use wire::code::CodeEntry;
+use wire::ring::Entry;
+use wire::segment::{Header, Layout, N_BLAMES, N_CODES, N_HANDOFFS};
+use wire::slot::{IndexEntry, Slot};
+use wire::totals::{Blame, GilTotals, Handoff};
+
+/// Bytes of a page on x86-64 Linux.
+pub const PAGE: usize = 4096;
+
+/// See the module's text. Everything is relaxed: the page is filled before `cond` is stored.
+#[repr(C, align(4096))]
+pub struct Hot {
+    /// Condition signalled at a release (2.7: the GIL's semaphore). 0: the hooks pass through.
+    pub cond: AtomicU64,
+    /// Condition signalled at an acquire; 0 on 2.7.
+    pub switch_cond: AtomicU64,
+    /// Calls that are inside a semaphore hook now (2.7 only; see `gil::semaphore`).
+    pub inside: AtomicU64,
+    /// Start of the segment, 0 if none is mapped.
+    pub segment: AtomicU64,
+    /// Preload: address of the segment that waits for the interpreter to make its GIL, or 0.
+    pub pending: AtomicU64,
+    segment_bytes: AtomicU64,
+    totals: AtomicUsize,
+    handoffs: AtomicUsize,
+    blames: AtomicUsize,
+    codes: AtomicUsize,
+    index: AtomicUsize,
+    index_mask: AtomicUsize,
+    slots: AtomicUsize,
+    slot_stride: AtomicUsize,
+    rings: AtomicUsize,
+    ring_events: AtomicUsize,
+    n_slots: AtomicUsize,
+    clock_kind: AtomicU32,
+    /// Offset of the thread id in the thread control block.
+    pub tid_offset: AtomicU32,
+    clock_anchor: AtomicU64,
+    clock_rate: AtomicU64,
+    /// A `wire::plan::Mode`.
+    pub mode: AtomicU32,
+    /// `--light`: mask of the cycles between two timed ones.
+    pub light_mask: AtomicU32,
+    /// See `wire::plan::Plan`.
+    pub long_hold_ns: AtomicU64,
+    /// See `wire::plan::Plan`.
+    pub blame_ration_ns: AtomicU64,
+    /// Address of `_gil_runtime_state`, or 0.
+    pub gil: AtomicU64,
+    /// Address of the word that holds the running thread state where `gil` is 0 (2.7, 3.6).
+    pub current_thread_state: AtomicU64,
+    /// `unsigned long _PyEval_GetSwitchInterval(void)` where `gil` is 0 (3.6), else 0.
+    pub switch_interval: AtomicUsize,
+    /// 2.7: addresses of `_Py_Ticker` and `_Py_CheckInterval`, else 0.
+    pub ticker: AtomicU64,
+    /// See `ticker`.
+    pub check_interval: AtomicU64,
+    /// 1: waiters look at the holder.
+    pub blame: AtomicU32,
+    /// Number of the slot that holds or last held the GIL, plus one; 0 for none.
+    pub holder_slot: AtomicU32,
+    /// 1 while a waiter looks (a guard for 2.7, where waiters are not serialised).
+    pub looking: AtomicU32,
+    /// Stamp of the last look at the beginning of a wait.
+    pub last_look_ns: AtomicU64,
+    /// Thread pointer of the boot thread until its release opened the window.
+    pub boot_thread: AtomicU64,
+    /// 1: the window opens by itself at the first acquire (preload: the interpreter has just begun).
+    pub open_at_acquire: AtomicU32,
+}
+
+/// Functions that hooks jump to. Filled before any hook is in place, never emptied.
+#[repr(C)]
+pub struct Originals {
+    /// `pthread_cond_signal`
+    pub cond_signal: AtomicPtr<()>,
+    /// `pthread_cond_timedwait`
+    pub cond_timedwait: AtomicPtr<()>,
+    /// `pthread_cond_wait`
+    pub cond_wait: AtomicPtr<()>,
+    /// `pthread_cond_init`
+    pub cond_init: AtomicPtr<()>,
+    /// `pthread_mutex_init`
+    pub mutex_init: AtomicPtr<()>,
+    /// `pthread_mutex_lock`
+    pub mutex_lock: AtomicPtr<()>,
+    /// `sem_wait`
+    pub sem_wait: AtomicPtr<()>,
+    /// `sem_post`
+    pub sem_post: AtomicPtr<()>,
+    /// `sem_trywait`, called, not hooked.
+    pub sem_trywait: AtomicPtr<()>,
+    /// `__errno_location`, called, not hooked.
+    pub errno_location: AtomicPtr<()>,
+    /// `clock_gettime`, called where the time stamp counter is not trusted.
+    pub clock_gettime: AtomicPtr<()>,
+}
+
+/// The one hot page.
+// SAFETY: all-zero is a valid value of every field (atomics); zero also means "off" for each.
+pub static HOT: Hot = unsafe { core::mem::zeroed() };
+/// Where hooks go on to.
+// SAFETY: as above; a null original is never jumped to, since hooks are placed after it is set.
+pub static ORIGINALS: Originals = unsafe { core::mem::zeroed() };
+
+impl Hot {
+    /// Takes over a mapped segment. `layout` must be the one of the header at `segment`.
+    pub fn adopt(&self, segment: usize, layout: &Layout, header: &Header) {
+        self.segment_bytes.store(layout.bytes() as u64, Relaxed);
+        self.totals.store(segment + layout.totals(), Relaxed);
+        self.handoffs.store(segment + layout.handoffs(), Relaxed);
+        self.blames.store(segment + layout.blames(), Relaxed);
+        self.codes.store(segment + layout.codes(), Relaxed);
+        self.index.store(segment + layout.index(), Relaxed);
+        self.index_mask.store(layout.n_index - 1, Relaxed);
+        self.slots.store(segment + layout.slots(), Relaxed);
+        self.slot_stride.store(layout.slot_stride(), Relaxed);
+        self.rings.store(segment + layout.rings(), Relaxed);
+        self.ring_events.store(layout.ring_events, Relaxed);
+        self.n_slots.store(layout.n_slots, Relaxed);
+        self.clock_kind.store(header.clock.kind, Relaxed);
+        self.clock_anchor.store(header.clock.anchor, Relaxed);
+        self.clock_rate.store(header.clock.rate, Relaxed);
+        self.mode.store(header.plan.mode, Relaxed);
+        self.light_mask.store(header.plan.light_every.next_power_of_two().wrapping_sub(1), Relaxed);
+        self.long_hold_ns.store(header.plan.long_hold_ns, Relaxed);
+        self.blame_ration_ns.store(header.plan.blame_ration_ns, Relaxed);
+        self.segment.store(segment as u64, Release);
+    }
+
+    /// Makes every hook pass through and forgets the segment; returns its address and length.
+    pub fn clear(&self) -> (u64, u64) {
+        self.cond.store(0, Relaxed);
+        self.switch_cond.store(0, Relaxed);
+        self.blame.store(0, Relaxed);
+        self.gil.store(0, Relaxed);
+        self.boot_thread.store(0, Relaxed);
+        self.open_at_acquire.store(0, Relaxed);
+        self.holder_slot.store(0, Relaxed);
+        self.last_look_ns.store(0, Relaxed);
+        let bytes = self.segment_bytes.swap(0, Relaxed);
+        (self.segment.swap(0, Relaxed), bytes)
+    }
+
+    /// True on 2.7, whose GIL is a semaphore.
+    #[inline(always)]
+    pub fn is_semaphore(&self) -> bool {
+        self.switch_cond.load(Relaxed) == 0
+    }
+
+    /// The stamp of this moment, ns.
+    #[inline(always)]
+    pub fn now(&self) -> u64 {
+        let clock = Clock {
+            kind: self.clock_kind.load(Relaxed),
+            reserved: 0,
+            anchor: self.clock_anchor.load(Relaxed),
+            monotonic_ns: 0,
+            rate: self.clock_rate.load(Relaxed),
+        };
+        let counter =
+            if clock.kind == ClockKind::Tsc as u32 { wire::clock::tsc() } else { monotonic_ns() };
+        clock.stamp_of(counter)
+    }
+
+    /// The header. Only while a segment is adopted.
+    #[inline(always)]
+    pub fn header(&self) -> &'static Header {
+        // SAFETY: hooks run between `adopt` and the end of `clear`'s grace (see `inside::detach`);
+        // in that time the segment is mapped and a `Header` (atomics and plain data) starts it.
+        unsafe { &*(self.segment.load(Relaxed) as *const Header) }
+    }
+
+    /// The GIL's totals.
+    #[inline(always)]
+    pub fn totals(&self) -> &'static GilTotals {
+        // SAFETY: as for `header`; `adopt` computed the address from the checked layout.
+        unsafe { &*(self.totals.load(Relaxed) as *const GilTotals) }
+    }
+
+    /// The handoff table.
+    #[inline(always)]
+    pub fn handoffs(&self) -> &'static [Handoff] {
+        // SAFETY: as for `totals`; the layout has room for N_HANDOFFS entries there.
+        unsafe { core::slice::from_raw_parts(self.handoffs.load(Relaxed) as *const Handoff, N_HANDOFFS) }
+    }
+
+    /// The blame table.
+    #[inline(always)]
+    pub fn blames(&self) -> &'static [Blame] {
+        // SAFETY: as for `totals`; the layout has room for N_BLAMES entries there.
+        unsafe { core::slice::from_raw_parts(self.blames.load(Relaxed) as *const Blame, N_BLAMES) }
+    }
+
+    /// The code table, as raw entries: they are written once, under `looking`.
+    #[inline(always)]
+    pub fn codes(&self) -> *mut CodeEntry {
+        self.codes.load(Relaxed) as *mut CodeEntry
+    }
+
+    /// Entries of the code table.
+    pub const N_CODES: usize = N_CODES;
+
+    /// The index table.
+    #[inline(always)]
+    pub fn index(&self) -> &'static [IndexEntry] {
+        let n = self.index_mask.load(Relaxed) + 1;
+        // SAFETY: as for `totals`; `n_index` entries stand there.
+        unsafe { core::slice::from_raw_parts(self.index.load(Relaxed) as *const IndexEntry, n) }
+    }
+
+    /// Slot number `i`, if there is one.
+    #[inline(always)]
+    pub fn slot(&self, i: usize) -> Option<&'static Slot> {
+        if i >= self.n_slots.load(Relaxed) {
+            return None;
+        }
+        let address = self.slots.load(Relaxed) + i * self.slot_stride.load(Relaxed);
+        // SAFETY: as for `totals`; `i` was checked against the number of slots.
+        Some(unsafe { &*(address as *const Slot) })
+    }
+
+    /// Number of slots.
+    #[inline(always)]
+    pub fn n_slots(&self) -> usize {
+        self.n_slots.load(Relaxed)
+    }
+
+    /// The number of a slot that [`Hot::slot`] gave.
+    #[inline(always)]
+    pub fn number_of(&self, slot: &Slot) -> usize {
+        let offset = core::ptr::from_ref(slot) as usize - self.slots.load(Relaxed);
+        offset.checked_div(self.slot_stride.load(Relaxed)).unwrap_or(usize::MAX)
+    }
+
+    /// The ring of a slot.
+    #[inline(always)]
+    pub fn ring(&self, slot: &Slot) -> &'static [Entry] {
+        let n = self.ring_events.load(Relaxed);
+        let address = self.rings.load(Relaxed) + self.number_of(slot) * n * size_of::<Entry>();
+        // SAFETY: as for `totals`; the slot's number is below `n_slots`, each ring has `n` entries.
+        unsafe { core::slice::from_raw_parts(address as *const Entry, n) }
+    }
+}
+
+/// `CLOCK_MONOTONIC` in ns, through the vDSO; 0 if libc's function was not found.
+pub fn monotonic_ns() -> u64 {
+    let function = ORIGINALS.clock_gettime.load(Relaxed);
+    if function.is_null() {
+        return 0;
+    }
+    let mut time = [0i64; 2];
+    // SAFETY: the pointer is libc's `clock_gettime` (POSIX signature), `time` has the layout of
+    // struct timespec on x86-64; the call neither blocks nor changes errno for a valid clock.
+    unsafe {
+        let clock_gettime: extern "C" fn(i32, *mut i64) -> i32 = core::mem::transmute(function);
+        clock_gettime(1, time.as_mut_ptr());
+    }
+    (time[0] as u64).wrapping_mul(1_000_000_000).wrapping_add(time[1] as u64)
+}
