@@ -15,6 +15,7 @@ mod hub;
 mod recording;
 mod store;
 mod talk;
+mod target;
 mod view;
 mod ws;
 

@@ -3,3 +3,12 @@
 #[cfg(any(test, feature = "generator"))]
 pub mod generate;
 pub mod replay;
+pub mod clock;
+mod codes;
+mod cpu;
+mod gil;
+pub mod live;
+pub mod mapping;
+mod memory;
+mod slots;
+mod threads;

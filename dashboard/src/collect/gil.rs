@@ -1,0 +1,325 @@
+//! The GIL's part of a batch: totals, per-thread counters, tables and events, out of the segment.
+//!
+//! Everything but the events is cumulative, so it is read as it stands; a thread's share is kept for
+//! the session when its slot is given back. Events are drained ring by ring; a ring whose indices make
+//! no sense is quarantined with its reason and the others go on.
+
+use super::codes::Codes;
+use super::mapping::Mapping;
+use super::memory::TargetMemory;
+use super::slots::{SlotCopy, consistent, hist};
+use super::threads::Registry;
+use crate::batch::{BlameTotal, Event, EventKind, GilSample, HandoffTotal, Hist, ThreadGil, ThreadKey};
+use cpython::Layout;
+use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use wire::event::Kind;
+use wire::slot::state;
+use wire::totals::GilTotals;
+
+/// What a reader needs besides the segment.
+pub struct Surroundings<'a> {
+    pub registry: &'a mut Registry,
+    pub codes: &'a mut Codes,
+    pub python: Option<(&'a TargetMemory, &'a Layout)>,
+    /// True once the target is dead: every slot is read for the last time.
+    pub last: bool,
+}
+
+/// Reads one segment.
+#[derive(Default)]
+pub struct GilReader {
+    tails: Vec<u64>,
+    quarantined: BTreeMap<usize, String>,
+    /// Sums of threads whose slots were given back.
+    retired: Sums,
+    /// Acquires at the last look, to tell which threads changed.
+    seen: HashMap<u32, (u64, u64)>,
+    unknown_events: u64,
+    blame_seen: HashMap<(u32, u32, u32), u64>,
+    handoffs_seen: HashMap<(u32, u32), u64>,
+}
+
+/// Counters added up over threads.
+#[derive(Clone, Default)]
+struct Sums {
+    acquires: u64,
+    acquires_timed: u64,
+    acquires_contended: u64,
+    releases_voluntary: u64,
+    releases_forced: u64,
+    waited_ns: u64,
+    lost_full: u64,
+    lost_nested: u64,
+    hold: Hist,
+    wait: Hist,
+}
+
+impl Sums {
+    fn add(&mut self, slot: &SlotCopy, now: u64) {
+        self.acquires += slot.acquires;
+        self.acquires_timed += slot.acquires_timed;
+        self.acquires_contended += slot.acquires_contended;
+        self.releases_voluntary += slot.releases_voluntary;
+        self.releases_forced += slot.releases_forced;
+        self.waited_ns += slot.wait_ns(now);
+        self.lost_full += slot.lost_full;
+        self.lost_nested += slot.lost_nested;
+        merge(&mut self.hold, &slot.hold);
+        merge(&mut self.wait, &slot.wait);
+    }
+}
+
+fn merge(into: &mut Hist, from: &Hist) {
+    let mut counts: BTreeMap<u8, u64> = into.buckets.iter().copied().collect();
+    for (bucket, count) in &from.buckets {
+        *counts.entry(*bucket).or_default() += count;
+    }
+    into.buckets = counts.into_iter().collect();
+    into.sum_ns += from.sum_ns;
+    into.max_ns = into.max_ns.max(from.max_ns);
+}
+
+/// What one reading gave.
+#[derive(Default)]
+pub struct GilLook {
+    pub sample: Option<GilSample>,
+    pub threads: Vec<ThreadGil>,
+    pub events: Vec<Event>,
+    pub blame: Vec<BlameTotal>,
+    pub handoffs: Vec<HandoffTotal>,
+    pub lost: BTreeMap<String, u64>,
+    pub notes: BTreeMap<String, String>,
+}
+
+impl GilReader {
+    /// Reads everything. `now` is the session's clock.
+    pub fn read(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>, now: impl Fn() -> u64) -> GilLook {
+        let totals = mapping.totals();
+        if totals.window_start_ns.load(Acquire) == 0 {
+            return GilLook::default();
+        }
+        let mut look = GilLook::default();
+        let mut sums = self.retired.clone();
+        let n_slots = (mapping.header().slots_used.load(Acquire) as usize).min(mapping.n_slots());
+        for number in 0..n_slots {
+            self.read_slot(number, mapping, around, &now, &mut sums, &mut look);
+        }
+        look.sample = Some(sample(totals, &sums, &now));
+        self.read_tables(mapping, around, &mut look);
+        self.count_lost(totals, &sums, &mut look);
+        look.events.sort_by_key(|event| event.at_ns);
+        look
+    }
+
+    fn read_slot(
+        &mut self,
+        number: usize,
+        mapping: &Mapping,
+        around: &mut Surroundings<'_>,
+        now: &impl Fn() -> u64,
+        sums: &mut Sums,
+        look: &mut GilLook,
+    ) {
+        let Some((slot, ring)) = mapping.slot(number) else { return };
+        if slot.state.load(Acquire) != state::LIVE {
+            return;
+        }
+        // Whether it lives is asked first: a thread that is dead now writes no more.
+        let dead = around.last || !around.registry.serial_lives(slot.serial.load(Relaxed));
+        let (copy, _) = SlotCopy::of(slot);
+        let at = now();
+        let known = self.seen.contains_key(&copy.serial);
+        let key = around.registry.of_serial(copy.serial, copy.thread_id, copy.thread_pointer, at);
+        self.drain(number, key, mapping, (slot, ring), around, look);
+        sums.add(&copy, at);
+        let version = (copy.acquires, copy.phase as u64 + copy.hold.sum_ns + copy.wait.sum_ns);
+        if self.seen.insert(copy.serial, version) != Some(version) || copy.phase != 0 {
+            look.threads.push(thread(key, &copy, at));
+        }
+        if dead && known && !around.last {
+            self.retired.add(&copy, at);
+            self.seen.remove(&copy.serial);
+            around.registry.retire(copy.serial, at);
+            slot.state.store(state::RETIRED, Release);
+        }
+    }
+
+    fn drain(
+        &mut self,
+        number: usize,
+        key: ThreadKey,
+        mapping: &Mapping,
+        (slot, ring): (&wire::slot::Slot, &[wire::ring::Entry]),
+        around: &mut Surroundings<'_>,
+        look: &mut GilLook,
+    ) {
+        if self.tails.len() <= number {
+            self.tails.resize(number + 1, 0);
+        }
+        if self.quarantined.contains_key(&number) {
+            return;
+        }
+        let mut raw = Vec::new();
+        match wire::ring::drain(&slot.ring, ring, self.tails[number], |event| raw.push(event)) {
+            Ok(tail) => self.tails[number] = tail,
+            Err(broken) => {
+                let why = format!("head {} does not follow tail {}", broken.head, broken.tail);
+                tracing::warn!(slot = number, why, "ring quarantined");
+                self.quarantined.insert(number, why);
+            }
+        }
+        for event in raw {
+            match self.event(key, &event, mapping, around) {
+                Some(event) => look.events.push(event),
+                None => self.unknown_events += 1,
+            }
+        }
+    }
+
+    fn event(
+        &self,
+        thread: ThreadKey,
+        event: &wire::event::Event,
+        mapping: &Mapping,
+        around: &mut Surroundings<'_>,
+    ) -> Option<Event> {
+        let kind = match Kind::from_u8(event.kind)? {
+            Kind::Wait => EventKind::Wait,
+            Kind::ForcedRelease => EventKind::ForcedRelease,
+            Kind::LongHold => EventKind::LongHold,
+            Kind::Hold => EventKind::Hold,
+            Kind::ForcedSwitchWait => EventKind::ForcedSwitchWait,
+        };
+        if event.code != 0 {
+            around.codes.see(event.code, mapping, around.python);
+        }
+        let layout = around.python.map(|(_, layout)| layout);
+        Some(Event {
+            kind,
+            thread,
+            at_ns: event.at_ns,
+            duration_ns: event.duration_ns.min(event.at_ns),
+            free_ns: event.free_ns.min(event.duration_ns),
+            drop_requests: event.drop_requests,
+            holder_start: around.registry.key_of(event.holder_start),
+            holder_end: around.registry.key_of(event.holder_end),
+            code: event.code,
+            line: around.codes.line(event.code, event.instruction, layout),
+            native_module: None,
+            drop_to_release_ns: event.drop_to_release_ns,
+        })
+    }
+
+    fn read_tables(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>, look: &mut GilLook) {
+        let layout = around.python.map(|(_, layout)| layout);
+        let mut rows: BTreeMap<(ThreadKey, u32, Option<u32>), BlameTotal> = BTreeMap::new();
+        let mut changed = false;
+        for entry in mapping.blames() {
+            let holder = entry.holder.load(Acquire);
+            if holder == 0 {
+                continue;
+            }
+            let (code, instruction) = (entry.code.load(Relaxed), entry.instruction.load(Relaxed));
+            let wait_ns = entry.wait_ns.load(Relaxed);
+            changed |= self.blame_seen.insert((holder, code, instruction), wait_ns) != Some(wait_ns);
+            around.codes.see(code, mapping, around.python);
+            let line = around.codes.line(code, instruction, layout);
+            let holder = around.registry.key_of(holder);
+            let row = rows.entry((holder, code, line)).or_insert(BlameTotal {
+                holder,
+                code,
+                line,
+                samples: 0,
+                waits: 0,
+                wait_inflicted_ns: 0,
+                native_module: None,
+            });
+            row.samples += u64::from(entry.samples.load(Relaxed));
+            row.waits = row.waits.saturating_add(entry.waits.load(Relaxed));
+            row.wait_inflicted_ns = row.wait_inflicted_ns.saturating_add(wait_ns);
+        }
+        if changed {
+            look.blame = rows.into_values().collect();
+        }
+        self.read_handoffs(mapping, around, look);
+    }
+
+    fn read_handoffs(&mut self, mapping: &Mapping, around: &Surroundings<'_>, look: &mut GilLook) {
+        for entry in mapping.handoffs() {
+            let from = entry.from.load(Acquire);
+            if from == 0 {
+                continue;
+            }
+            let (to, count) = (entry.to.load(Relaxed), entry.count.load(Relaxed));
+            if self.handoffs_seen.insert((from, to), count) != Some(count) {
+                look.handoffs.push(HandoffTotal {
+                    from: around.registry.key_of(from),
+                    to: around.registry.key_of(to),
+                    count,
+                    wait_ns: entry.wait_ns.load(Relaxed),
+                });
+            }
+        }
+    }
+
+    fn count_lost(&self, totals: &GilTotals, sums: &Sums, look: &mut GilLook) {
+        let mut lost = |cause: &str, n: u64| drop(look.lost.insert(cause.to_owned(), n));
+        lost("ring_full", sums.lost_full);
+        lost("nested", sums.lost_nested);
+        lost("no_slot", totals.lost_no_slot.load(Relaxed));
+        lost("unknown_kind", self.unknown_events);
+        if let Some((number, why)) = self.quarantined.first_key_value() {
+            let n = self.quarantined.len();
+            look.notes.insert("rings".to_owned(), format!("{n} quarantined; the first is {number}: {why}"));
+        }
+    }
+}
+
+fn thread(key: ThreadKey, slot: &SlotCopy, at: u64) -> ThreadGil {
+    ThreadGil {
+        key,
+        acquires: slot.acquires,
+        acquires_contended: slot.acquires_contended,
+        releases_voluntary: slot.releases_voluntary,
+        releases_forced: slot.releases_forced,
+        drop_requests_received: slot.drop_requests_received,
+        hold_ns: slot.hold_ns(at),
+        wait_ns: slot.wait_ns(at),
+        wait_free_ns: slot.wait_free_ns,
+        wait_inflicted_ns: slot.wait_inflicted_ns,
+        hold: slot.hold.clone(),
+        wait: slot.wait.clone(),
+    }
+}
+
+fn sample(totals: &GilTotals, sums: &Sums, now: &impl Fn() -> u64) -> GilSample {
+    let (mut sample, _) = consistent(&totals.sequence, || {
+        let changed = totals.changed_ns.load(Relaxed);
+        let held = totals.held.load(Relaxed) != 0;
+        let at_ns = now().max(changed);
+        let open = at_ns - changed;
+        GilSample {
+            window_start_ns: totals.window_start_ns.load(Relaxed),
+            at_ns,
+            held_ns: totals.held_ns.load(Relaxed) + if held { open } else { 0 },
+            free_ns: totals.free_ns.load(Relaxed) + if held { 0 } else { open },
+            waiters_now: totals.waiters.load(Relaxed),
+            handoffs: totals.handoffs.load(Relaxed),
+            drop_requests: totals.drop_requests.load(Relaxed),
+            drop_to_release: hist(&totals.drop_to_release),
+            wake: hist(&totals.wake),
+            ..GilSample::default()
+        }
+    });
+    sample.waited_ns = sums.waited_ns;
+    sample.acquires = sums.acquires;
+    sample.acquires_timed = sums.acquires_timed;
+    sample.acquires_contended = sums.acquires_contended;
+    sample.releases_voluntary = sums.releases_voluntary;
+    sample.releases_forced = sums.releases_forced;
+    sample.hold = sums.hold.clone();
+    sample.wait = sums.wait.clone();
+    sample
+}

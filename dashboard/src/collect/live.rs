@@ -1,0 +1,194 @@
+//! A live target: each poll yields the batch of everything that is new since the last one.
+//!
+//! The agent's segment and `/proc` are read here and nowhere else. Knows no hub, no recording, and
+//! not how the agent got in.
+
+use super::clock::SessionClock;
+use super::codes::Codes;
+use super::cpu::CpuSampler;
+use super::gil::{GilReader, Surroundings};
+use super::mapping::Mapping;
+use super::memory::TargetMemory;
+use super::threads::Registry;
+use crate::batch::{Batch, Ended};
+use cpython::outside::{Roots, threads};
+use cpython::{Layout, Version};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use wire::segment::{error, status};
+
+/// Python's own thread names are read again at least this often.
+const NAMES_EVERY_NS: u64 = 2_000_000_000;
+/// Dead threads whose names are kept for the tables; older ones read as "no thread".
+const DEAD_THREADS_KEPT: usize = 20_000;
+
+/// What the interpreter is like, once the agent has told where to look.
+struct Python {
+    memory: TargetMemory,
+    layout: Layout,
+    roots: Roots,
+}
+
+/// See the module's text.
+pub struct Live {
+    pid: u32,
+    clock: SessionClock,
+    mapping: Option<Mapping>,
+    registry: Registry,
+    cpu: CpuSampler,
+    gil: GilReader,
+    codes: Codes,
+    python: Option<Python>,
+    named_ns: Option<u64>,
+    n_threads_named: usize,
+}
+
+/// The process is gone.
+#[derive(Debug, thiserror::Error)]
+#[error("the process has ended")]
+pub struct Gone;
+
+impl Live {
+    /// Errors if the process is gone.
+    pub fn new(pid: u32, clock: SessionClock) -> Result<Self, Gone> {
+        Ok(Self {
+            pid,
+            clock,
+            mapping: None,
+            registry: Registry::new(pid),
+            cpu: CpuSampler::new(pid).map_err(|_| Gone)?,
+            gil: GilReader::default(),
+            codes: Codes::default(),
+            python: None,
+            named_ns: None,
+            n_threads_named: 0,
+        })
+    }
+
+    /// From now on the agent's segment is read too. One that was read before is left behind.
+    pub fn read_segment(&mut self, mapping: Mapping) {
+        self.mapping = Some(mapping);
+        self.gil = GilReader::default();
+        self.codes = Codes::default();
+    }
+
+    /// Where the agent stands, a `wire::segment::status`; none without a segment.
+    pub fn agent_status(&self) -> Option<u32> {
+        self.mapping.as_ref().map(|mapping| mapping.header().status.load(Acquire))
+    }
+
+    /// The interpreter's version as it says itself, once the agent has asked.
+    pub fn python_version(&self) -> Option<String> {
+        let hex = self.mapping.as_ref()?.header().python_version.load(Acquire);
+        (hex != 0).then(|| format!("{}.{}.{}", hex >> 16 & 0xff, hex >> 8 & 0xff, hex & 0xff))
+    }
+
+    /// Everything new. Errors if the process is gone: then [`Live::last`] gives what it left.
+    pub fn poll(&mut self) -> Result<Batch, Gone> {
+        let look = self.cpu.look(&mut self.registry, self.clock.now()).map_err(|_| Gone)?;
+        let mut batch = self.read(false);
+        self.name_threads(batch.at_ns);
+        batch.cpu = look.threads;
+        batch.process = Some(look.process);
+        batch.threads = self.registry.take_changes();
+        self.registry.forget_beyond(DEAD_THREADS_KEPT);
+        Ok(batch)
+    }
+
+    /// The last batch: what stands in the segment now that nobody writes to it any more.
+    pub fn last(&mut self, reason: String) -> Batch {
+        let mut batch = self.read(true);
+        self.registry.see(&[], batch.at_ns);
+        batch.threads = self.registry.take_changes();
+        batch.ended = Some(Ended { at_ns: batch.at_ns, reason });
+        batch
+    }
+
+    fn read(&mut self, last: bool) -> Batch {
+        self.find_python();
+        let mut batch = Batch { at_ns: self.clock.now(), ..Batch::default() };
+        let Some(mapping) = &self.mapping else { return batch };
+        let clock = self.clock;
+        let python = self.python.as_ref().map(|python| (&python.memory, &python.layout));
+        let mut around = Surroundings { registry: &mut self.registry, codes: &mut self.codes, python, last };
+        let look = self.gil.read(mapping, &mut around, || clock.now());
+        batch.gil = look.sample;
+        batch.thread_gil = look.threads;
+        batch.events = look.events;
+        batch.blame = look.blame;
+        batch.handoffs = look.handoffs;
+        batch.lost = look.lost;
+        batch.notes = look.notes;
+        batch.codes = self.codes.take_news();
+        if let Some(why) = silence(mapping) {
+            batch.notes.insert("gil".to_owned(), why);
+        }
+        batch.at_ns = batch.gil.as_ref().map_or(batch.at_ns, |gil| gil.at_ns.max(batch.at_ns));
+        batch
+    }
+
+    /// Chooses the layout once the agent has said which interpreter it found.
+    fn find_python(&mut self) {
+        if self.python.is_some() {
+            return;
+        }
+        let Some(mapping) = &self.mapping else { return };
+        let header = mapping.header();
+        let hex = header.python_version.load(Acquire);
+        let known = |word: u64| (word != 0).then_some(word);
+        let roots = Roots {
+            runtime: known(header.runtime.load(Relaxed)),
+            interpreter_head: known(header.interpreter_head.load(Relaxed)),
+        };
+        if hex == 0 {
+            return;
+        }
+        let Ok(memory) = TargetMemory::open(self.pid) else { return };
+        // Layouts know versions with their release level, which the agent leaves out.
+        let version = Version::from_hex(hex << 8);
+        if let Ok(layout) = Layout::choose(&memory, version, roots.runtime) {
+            self.python = Some(Python { memory, layout, roots });
+        }
+    }
+
+    /// Reads Python's thread names when there are new threads, and from time to time.
+    fn name_threads(&mut self, now: u64) {
+        let Some(python) = &self.python else { return };
+        let n_threads = self.registry.n_alive();
+        let due = self.named_ns.is_none_or(|then| now.saturating_sub(then) >= NAMES_EVERY_NS);
+        if !due && n_threads == self.n_threads_named {
+            return;
+        }
+        if let Some(found) = threads(&python.memory, &python.layout, &python.roots) {
+            self.registry.name(&found.threads);
+        }
+        self.named_ns = Some(now);
+        self.n_threads_named = n_threads;
+    }
+}
+
+/// Why the GIL is not being recorded, in words; none if it is, or soon will be.
+fn silence(mapping: &Mapping) -> Option<String> {
+    let header = mapping.header();
+    match header.status.load(Acquire) {
+        status::NO_GIL_YET => Some("the interpreter has no GIL before it starts a thread".to_owned()),
+        status::NOT_PYTHON => Some("the process is not Python".to_owned()),
+        status::FAILED => Some(failure(header.error.load(Relaxed)).to_owned()),
+        status::NEW | status::BOOTING => Some("waiting for the GIL".to_owned()),
+        _ => None,
+    }
+}
+
+fn failure(code: u32) -> &'static str {
+    match code {
+        error::ABI => "agent and gilscope are not of the same build",
+        error::MAP => "the shared memory could not be mapped in the target",
+        error::THREAD => "the target could not start a thread (limit reached?)",
+        error::SYMBOL => "a function of the interpreter was not found",
+        error::GOT => "the interpreter does not call its GIL's functions through a GOT",
+        error::CALIBRATION => "the GIL was not found: one release and acquire did not look as expected",
+        error::FINALIZING => "the interpreter is shutting down",
+        error::PROTECT => "a page of the target could not be protected as needed",
+        error::NO_GIL => "the GIL is off in this interpreter",
+        _ => "the agent failed for an unknown reason",
+    }
+}

@@ -1,0 +1,102 @@
+//! Entering a process: the segment is laid out, the agent goes in, the segment is mapped here too.
+
+use super::facts;
+use crate::batch::Target;
+use crate::collect::clock::SessionClock;
+use crate::collect::live::Live;
+use crate::collect::mapping::{Mapping, header_page};
+use config::Plan;
+use inject::{Attached, Error, Identity, Options, Segment};
+use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
+use wire::segment::{Layout, status};
+use wire::slot::Slot;
+
+/// The agent, as `build/agent.rs` made it.
+pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.so"));
+/// Slots whose pages are there from the start; the target would have to make those of later ones.
+const PREFAULTED_SLOTS: usize = 32;
+/// How long an attach waits for the agent to find the GIL before it goes on without: a C call that
+/// keeps the GIL may well last longer, and is then just what is to be looked at.
+const BOOT_LIMIT: Duration = Duration::from_secs(2);
+
+/// A target with the agent in it, not polled yet.
+pub struct Watched {
+    pub(super) identity: Identity,
+    pub(super) live: Live,
+    pub(super) attached: Option<Attached>,
+    pub(super) facts: Target,
+    pub(super) entry: Entry,
+}
+
+/// What it takes to go in, also a second time.
+#[derive(Clone)]
+pub(super) struct Entry {
+    pub(super) plan: Plan,
+    pub(super) clock: SessionClock,
+}
+
+/// Enters a running process.
+pub fn attach(pid: u32, plan: &Plan) -> Result<Watched, Error> {
+    let identity = Identity::of(pid)?;
+    let clock = SessionClock::start();
+    let facts = facts::of(&identity, &clock, "ptrace");
+    let entry = Entry { plan: plan.clone(), clock };
+    let live = Live::new(pid, clock).map_err(|_| Error::Exited(pid))?;
+    let mut watched = Watched { identity, live, attached: None, facts, entry };
+    if plan.probes.gil {
+        watched.put_agent()?;
+        watched.wait_for_boot();
+    }
+    Ok(watched)
+}
+
+impl Entry {
+    fn layout(&self) -> Layout {
+        Layout::new(self.plan.threads_max, self.plan.ring_bytes)
+    }
+}
+
+impl Watched {
+    /// Who it is.
+    pub fn facts(&self) -> &Target {
+        &self.facts
+    }
+
+    /// Puts the agent in and maps what it shares. Also for going in again, with a new segment.
+    pub(super) fn put_agent(&mut self) -> Result<(), Error> {
+        let layout = self.entry.layout();
+        let (clock, plan) = (self.entry.clock.clock, self.entry.plan.wire());
+        let page = header_page(&layout, clock, plan, std::process::id(), self.identity.inner_pid());
+        let segment = Segment {
+            bytes: layout.bytes() as u64,
+            prefault_bytes: (layout.slots() + PREFAULTED_SLOTS * size_of::<Slot>()) as u64,
+            prepare: &mut |file, offset| file.write_all_at(&page, offset),
+        };
+        let attached = inject::attach(&self.identity, AGENT, segment, Options::default())?;
+        let mapping = Mapping::open(&attached.file, attached.offset, layout)
+            .map_err(|source| Error::Io { what: "mapping the segment", source })?;
+        self.live.read_segment(mapping);
+        self.attached = Some(attached);
+        Ok(())
+    }
+
+    /// Waits until the agent records, has failed, or has used up its time.
+    fn wait_for_boot(&mut self) {
+        let deadline = Instant::now() + BOOT_LIMIT;
+        while Instant::now() < deadline && self.identity.alive() {
+            match self.live.agent_status() {
+                Some(status::NEW | status::BOOTING) => std::thread::sleep(Duration::from_millis(1)),
+                _ => break,
+            }
+        }
+        if let Some(version) = self.live.python_version() {
+            self.facts.python_version = version;
+        }
+    }
+}
+
+/// True if the agent has said that there is no GIL yet.
+pub(super) fn has_no_gil_yet(live: &Live) -> bool {
+    live.agent_status() == Some(status::NO_GIL_YET)
+}

@@ -1,0 +1,155 @@
+//! Watching a target: a thread of its own polls it and feeds the hub, until the end.
+
+use super::enter::{Watched, has_no_gil_yet};
+use super::facts::end_of;
+use crate::batch::Batch;
+use crate::hub::{Control, HubError, HubHandle, NewSession, SessionId};
+use inject::{Error, Options};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+/// Controls that may wait; they are few and a person sends them.
+const CONTROLS: usize = 8;
+/// Tries to find a GIL that is not there yet before only new threads are a reason to try again.
+const GIL_TRIES: u32 = 8;
+
+/// A session that is being polled.
+pub struct Running {
+    pub id: SessionId,
+    /// Yields the reason when the session is over.
+    pub ended: oneshot::Receiver<String>,
+}
+
+impl Watched {
+    /// Makes it a session of the hub, recorded by `recorder` if there is one, and starts polling.
+    pub async fn start(
+        self,
+        hub: &HubHandle,
+        recorder: Option<mpsc::Sender<Arc<Batch>>>,
+    ) -> Result<Running, HubError> {
+        let (controls, orders) = mpsc::channel(CONTROLS);
+        let target = self.facts().clone();
+        let id = hub.add_session(NewSession { target, controls: Some(controls), recorder }).await?;
+        let (told, ended) = oneshot::channel();
+        let watcher = Watcher {
+            period: Duration::from_secs(1) / self.entry.plan.cpu_hz.max(1),
+            watched: self,
+            hub: hub.clone(),
+            id,
+            runtime: Handle::current(),
+            gil_tries: 0,
+            n_threads: 0,
+        };
+        std::thread::Builder::new()
+            .name(format!("watch-{}", id.0))
+            .spawn(move || {
+                let reason = watcher.run(orders);
+                let _ = told.send(reason); // nobody waits: the session's page has the reason
+            })
+            .map_err(|error| HubError::Refused(format!("no thread for the session: {error}")))?;
+        Ok(Running { id, ended })
+    }
+}
+
+struct Watcher {
+    watched: Watched,
+    hub: HubHandle,
+    id: SessionId,
+    period: Duration,
+    runtime: Handle,
+    gil_tries: u32,
+    n_threads: u32,
+}
+
+impl Watcher {
+    /// Polls until the end; returns its reason.
+    fn run(mut self, mut orders: mpsc::Receiver<Control>) -> String {
+        loop {
+            if let Some(reason) = self.turn() {
+                return self.end(reason);
+            }
+            let wait = tokio::time::timeout(self.period, orders.recv());
+            match self.runtime.block_on(async { wait.await }) {
+                Ok(Some(Control::Detach(reply))) => {
+                    let outcome = self.leave();
+                    let left = outcome.as_ref().ok().cloned();
+                    let _ = reply.send(outcome.map(|_| ()).map_err(|error| error.to_string()));
+                    if let Some(reason) = left {
+                        return reason;
+                    }
+                }
+                // The hub is gone: nobody can see what is recorded, so it is not recorded.
+                Ok(None) => return self.leave().unwrap_or_else(|error| error.to_string()),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// One poll; a reason if the target has come to its end.
+    fn turn(&mut self) -> Option<String> {
+        if let Err(error) = self.watched.identity.verify() {
+            return Some(match error {
+                Error::Replaced(_) => "runs another program now (exec)".to_owned(),
+                _ => end_of(self.watched.identity.pid()),
+            });
+        }
+        let batch = match self.watched.live.poll() {
+            Ok(batch) => batch,
+            Err(_) => return Some(end_of(self.watched.identity.pid())),
+        };
+        let n_threads = batch.process.map_or(self.n_threads, |process| process.threads);
+        self.look_for_gil(n_threads);
+        self.feed(batch);
+        None
+    }
+
+    /// Goes in again while there is no GIL: a few times soon, then whenever threads come.
+    fn look_for_gil(&mut self, n_threads: u32) {
+        let more = std::mem::replace(&mut self.n_threads, n_threads) != n_threads;
+        if !has_no_gil_yet(&self.watched.live) || !(more || self.gil_tries < GIL_TRIES) {
+            return;
+        }
+        self.gil_tries += 1;
+        if let Err(error) = self.watched.put_agent() {
+            tracing::debug!(%error, "the GIL was looked for again");
+        }
+    }
+
+    fn feed(&self, batch: Batch) {
+        // An error means that the hub is shutting down; the next turn sees that its orders are gone.
+        let _ = self.runtime.block_on(self.hub.batch(self.id, batch));
+    }
+
+    /// Takes the agent out and tells the rest. The session is over only if that worked.
+    fn leave(&mut self) -> Result<String, Error> {
+        if let Some(attached) = self.watched.attached.take() {
+            match inject::detach(&self.watched.identity, Options::default()) {
+                Ok(_) | Err(Error::NotAttached(_)) => {}
+                Err(Error::Exited(_) | Error::NoSuchProcess(_)) => {
+                    return Ok(self.close(end_of(self.watched.identity.pid())));
+                }
+                Err(error) => {
+                    self.watched.attached = Some(attached);
+                    return Err(error);
+                }
+            }
+            let reason = self.close("detached".to_owned());
+            attached.reclaim();
+            return Ok(reason);
+        }
+        Ok(self.close("detached".to_owned()))
+    }
+
+    fn end(mut self, reason: String) -> String {
+        self.close(reason)
+    }
+
+    /// Reads what is left and ends the session.
+    fn close(&mut self, reason: String) -> String {
+        let last = self.watched.live.last(reason.clone());
+        self.feed(last);
+        reason
+    }
+}
