@@ -39,7 +39,7 @@ pub(crate) unsafe fn arm(hook_slot: u64, finish: u64) {
 /// # Safety
 /// Only as a step of a chain of `inject`: `finish` is the block it laid on this thread's stack.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn gilscope_finish(finish: *mut Finish) {
+unsafe extern "C" fn gilscope_finish(finish: *mut Finish) {
     let mut pending = 0u64;
     // SAFETY: rt_sigpending(2) writes eight bytes to a place of ours; rcx and r11 are lost to `syscall`.
     unsafe {

@@ -65,9 +65,9 @@ impl Live {
     }
 
     /// From now on the agent's segment is read too. One that was read before is left behind.
-    pub fn read_segment(&mut self, mapping: Mapping) {
+    pub fn read_segment(&mut self, mapping: Mapping, plan: &wire::plan::Plan) {
         self.mapping = Some(mapping);
-        self.gil = GilReader::default();
+        self.gil = GilReader::new(plan);
         self.codes = Codes::default();
     }
 

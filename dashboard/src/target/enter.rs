@@ -76,7 +76,7 @@ impl Watched {
         let attached = inject::attach(&self.identity, AGENT, segment, Options::default())?;
         let mapping = Mapping::open(&attached.file, attached.offset, layout)
             .map_err(|source| Error::Io { what: "mapping the segment", source })?;
-        self.live.read_segment(mapping);
+        self.live.read_segment(mapping, &plan);
         self.attached = Some(attached);
         Ok(())
     }

@@ -11,6 +11,7 @@ use core::sync::atomic::{
 };
 use wire::clock::{Clock, ClockKind};
 use wire::code::CodeEntry;
+use wire::plan::Mode;
 use wire::ring::Entry;
 use wire::segment::{Header, Layout, N_BLAMES, N_CODES, N_HANDOFFS};
 use wire::slot::{IndexEntry, Slot};
@@ -158,6 +159,12 @@ impl Hot {
     #[inline(always)]
     pub fn is_semaphore(&self) -> bool {
         self.switch_cond.load(Relaxed) == 0
+    }
+
+    /// True if only a sample of the cycles is timed. 2.7 has no cheap way to count, so it times all.
+    #[inline(always)]
+    pub fn is_light(&self) -> bool {
+        self.mode.load(Relaxed) == Mode::Light as u32 && !self.is_semaphore()
     }
 
     /// The stamp of this moment, ns.

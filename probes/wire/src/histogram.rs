@@ -46,9 +46,16 @@ impl Histogram {
     /// Adds one value. Only the owner of the slot may call it.
     #[inline(always)]
     pub fn record(&self, value_ns: u64) {
+        self.record_weighted(value_ns, 1);
+    }
+
+    /// Adds one value that stands for `weight` of them.
+    #[inline(always)]
+    pub fn record_weighted(&self, value_ns: u64, weight: u64) {
         let count = &self.counts[bucket(value_ns)];
-        count.store(count.load(Relaxed).wrapping_add(1), Relaxed);
-        self.sum_ns.store(self.sum_ns.load(Relaxed).wrapping_add(value_ns), Relaxed);
+        count.store(count.load(Relaxed).wrapping_add(weight), Relaxed);
+        let sum_ns = value_ns.wrapping_mul(weight);
+        self.sum_ns.store(self.sum_ns.load(Relaxed).wrapping_add(sum_ns), Relaxed);
         if value_ns > self.max_ns.load(Relaxed) {
             self.max_ns.store(value_ns, Relaxed);
         }

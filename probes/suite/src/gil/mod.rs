@@ -9,6 +9,7 @@
 
 mod blame;
 pub mod hooks;
+mod light;
 pub mod semaphore;
 pub mod wait;
 
@@ -53,8 +54,9 @@ pub(crate) mod scratch {
     pub(crate) const SWITCHES: usize = 8;
     /// Looks in this wait.
     pub(crate) const LOOKS: usize = 9;
-    /// `--light`: 1 if the present hold is timed. Random state.
-    pub(crate) const TIMED: usize = 10;
+    /// Cycles that the present hold stands for: 1, more if it was drawn by lot, 0 if it is not timed.
+    pub(crate) const WEIGHT: usize = 10;
+    /// State of the lot (`--light`).
     pub(crate) const RANDOM: usize = 11;
 }
 
@@ -97,11 +99,17 @@ pub extern "C" fn acquired() {
     if hot.segment.load(Relaxed) == 0 {
         return;
     }
-    acquired_at(hot, hot.now());
+    let weight = match hot.is_light() {
+        true => light::weight(hot),
+        false => 1,
+    };
+    if weight != 0 {
+        acquired_at(hot, hot.now(), weight);
+    }
 }
 
-/// As [`acquired`], at a stamp (2.7 learns of some acquires late).
-pub(crate) fn acquired_at(hot: &'static Hot, now: u64) {
+/// As [`acquired`], at a stamp (2.7 learns of some acquires late), standing for `weight` cycles.
+pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
     let totals = hot.totals();
     if totals.window_start_ns.load(Relaxed) == 0 && !opens(hot, totals, now) {
         return;
@@ -111,12 +119,12 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64) {
     let Some(slot) = slots::own(hot) else {
         // Held by nobody we can name; the totals still tell held from free.
         totals.lost_no_slot.fetch_add(1, Relaxed);
-        taken(totals, 0, now);
+        taken(hot, totals, 0, now);
         return;
     };
     let serial = slot.serial.load(Relaxed);
     let waiting = slot.phase.load(Relaxed) == phase::WAITING;
-    let (from, gap) = taken(totals, serial, now);
+    let (from, gap) = taken(hot, totals, serial, now);
     written(&slot.sequence, || {
         add(&slot.acquires, 1);
         add(&slot.acquires_timed, 1);
@@ -128,18 +136,19 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64) {
         slot.phase.store(phase::HOLDING, Relaxed);
         slot.hold_start_ns.store(now, Relaxed);
         slot.scratch[scratch::HOLD_WAITED].store(waited(totals, now), Relaxed);
+        slot.scratch[scratch::WEIGHT].store(weight, Relaxed);
     });
 }
 
 /// Moves the totals from free to held; returns the holder before and how long the GIL was free.
 #[inline(always)]
-fn taken(totals: &GilTotals, serial: u32, now: u64) -> (u32, u64) {
+fn taken(hot: &Hot, totals: &GilTotals, serial: u32, now: u64) -> (u32, u64) {
     let from = totals.holder.load(Relaxed);
     let gap = now.saturating_sub(totals.changed_ns.load(Relaxed));
     written(&totals.sequence, || {
         // Held already: its release was not seen (a hook that came late). The time stays held.
         let sum = if totals.held.load(Relaxed) == 0 { &totals.free_ns } else { &totals.held_ns };
-        add(sum, gap);
+        add_if_stamped(hot, totals, sum, gap);
         totals.changed_ns.store(now, Relaxed);
         totals.held.store(1, Relaxed);
         totals.holder.store(serial, Relaxed);
@@ -151,11 +160,19 @@ fn taken(totals: &GilTotals, serial: u32, now: u64) -> (u32, u64) {
     (from, gap)
 }
 
+/// Adds to held or free time, unless cycles without stamps may lie in between (`--light`, nobody waits).
+#[inline(always)]
+fn add_if_stamped(hot: &Hot, totals: &GilTotals, sum: &AtomicU64, part: u64) {
+    if !hot.is_light() || totals.waiters.load(Relaxed) != 0 {
+        add(sum, part);
+    }
+}
+
 /// Closes the time away, for an acquire without a wait.
 #[inline(always)]
 fn away(slot: &Slot, now: u64) -> u64 {
     let released = slot.release_ns.load(Relaxed);
-    if released != 0 {
+    if released != 0 && !HOT.is_light() {
         slot.away.record(now.saturating_sub(released));
     }
     0
@@ -166,6 +183,9 @@ fn away(slot: &Slot, now: u64) -> u64 {
 pub extern "C" fn released() {
     let hot = &HOT;
     if hot.segment.load(Relaxed) == 0 {
+        return;
+    }
+    if hot.is_light() && light::counted_only(hot) {
         return;
     }
     let now = hot.now();
@@ -192,7 +212,7 @@ pub(crate) fn released_at(
     written(&totals.sequence, || {
         let part = now.saturating_sub(totals.changed_ns.load(Relaxed));
         let sum = if totals.held.load(Relaxed) != 0 { &totals.held_ns } else { &totals.free_ns };
-        add(sum, part);
+        add_if_stamped(hot, totals, sum, part);
         totals.changed_ns.store(now, Relaxed);
         totals.held.store(0, Relaxed);
         totals.drop_request_ns.store(0, Relaxed);
@@ -205,8 +225,14 @@ pub(crate) fn released_at(
         return None;
     }
     let hold_ns = written(&slot.sequence, || {
-        let hold_ns = now.saturating_sub(slot.hold_start_ns.load(Relaxed));
-        slot.hold.record(hold_ns);
+        let weight = slot.scratch[scratch::WEIGHT].load(Relaxed);
+        let hold_ns = match weight {
+            0 => 0,
+            _ => now.saturating_sub(slot.hold_start_ns.load(Relaxed)),
+        };
+        if weight != 0 {
+            slot.hold.record_weighted(hold_ns, weight);
+        }
         let before = slot.scratch[scratch::HOLD_WAITED].load(Relaxed);
         add(&slot.wait_inflicted_ns, waited(totals, now).wrapping_sub(before));
         slot.phase.store(phase::AWAY, Relaxed);

@@ -49,7 +49,7 @@ fn recorded_wait(semaphore: u64) -> i32 {
         return 1;
     }
     if try_wait(semaphore) {
-        acquired_at(hot, hot.now());
+        acquired_at(hot, hot.now(), 1);
         return 0;
     }
     if hot.totals().window_start_ns.load(Relaxed) != 0
@@ -102,6 +102,6 @@ fn late_acquire() {
     let Some(slot) = slots::own(hot) else { return };
     if slot.phase.load(Relaxed) != phase::HOLDING {
         let freed = hot.totals().changed_ns.load(Relaxed);
-        acquired_at(hot, freed.max(slot.wait_start_ns.load(Relaxed)).min(hot.now()));
+        acquired_at(hot, freed.max(slot.wait_start_ns.load(Relaxed)).min(hot.now()), 1);
     }
 }

@@ -47,10 +47,14 @@ pub extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec) {
 /// The wait begins.
 pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
     let totals = hot.totals();
+    if hot.is_light() && totals.waiters.load(Relaxed) == 0 {
+        // Cycles before this one went unstamped; from now on, while anybody waits, none does.
+        totals.changed_ns.store(now, Relaxed);
+    }
     let free = free_so_far(totals, now);
     let released = slot.release_ns.load(Relaxed);
     written(&slot.sequence, || {
-        if released != 0 {
+        if released != 0 && !hot.is_light() {
             slot.away.record(now.saturating_sub(released));
         }
         slot.wait_start_ns.store(now, Relaxed);
