@@ -1,6 +1,7 @@
 //! Attach and detach by ptrace: two short stops in, one out (injection.md, variant Q).
 
 use crate::borrow::{self, Borrowed, Needs, Site};
+use crate::diagnose;
 use crate::error::Error;
 use crate::frame::Step;
 use crate::identity::Identity;
@@ -8,6 +9,7 @@ use crate::image::{self, Filling, Image};
 use crate::memfd::{self, Memfd};
 use crate::resident::{self, Live, Resident};
 use crate::scene::Scene;
+use crate::seccomp;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -41,9 +43,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(10),
-        }
+        Self { timeout: Duration::from_secs(10) }
     }
 }
 
@@ -87,22 +87,16 @@ pub fn attach(
     let image = Image::check(agent)?;
     if target.pid() == std::process::id() {
         let why = "it is gilscope itself".into();
-        return Err(Error::Unsupported {
-            pid: target.pid(),
-            why,
-        });
+        return Err(Error::Unsupported { pid: target.pid(), why });
     }
     let deadline = Instant::now() + options.timeout;
     let mut scene = Scene::of(target)?;
+    refuse_hindered(target)?;
     let mut stops = Vec::new();
     if let Some(live) = resident::live(&scene.memory, &scene.maps) {
         if live.daemon_alive {
             let (pid, by) = (target.pid(), live.daemon_pid);
-            return Err(Error::AlreadyAttached {
-                pid,
-                by,
-                alive: true,
-            });
+            return Err(Error::AlreadyAttached { pid, by, alive: true });
         }
         live.reclaim(target);
         stops.push(leave(&mut scene, &live, deadline)?);
@@ -112,11 +106,7 @@ pub fn attach(
         .into_iter()
         .find(|resident| resident.build_id == image.build_id);
     let memfd = memfd::obtain(&mut scene, image.build_id, deadline, &mut stops)?;
-    let offset = if resident.is_some() {
-        0
-    } else {
-        image.segment_offset()
-    };
+    let offset = if resident.is_some() { 0 } else { image.segment_offset() };
     if resident.is_none() {
         let filling = Filling {
             origin: origin::INJECTED,
@@ -132,25 +122,14 @@ pub fn attach(
     memfd::size(&memfd.file, offset, segment.bytes, segment.prefault_bytes)
         .map_err(Error::io("making the segment"))?;
     (segment.prepare)(&memfd.file, offset).map_err(Error::io("writing the segment's header"))?;
-    let load = Load {
-        memfd: &memfd,
-        offset,
-        bytes: segment.bytes,
-    };
+    let load = Load { memfd: &memfd, offset, bytes: segment.bytes };
     stops.push(match &resident {
         Some(resident) => load.wake(&mut scene, resident, deadline)?,
         None => load.open(&mut scene, &image, deadline)?,
     });
     let Memfd { file, .. } = memfd;
     let (reused, build_id) = (resident.is_some(), image.build_id);
-    Ok(Attached {
-        file,
-        offset,
-        bytes: segment.bytes,
-        reused,
-        build_id,
-        stops,
-    })
+    Ok(Attached { file, offset, bytes: segment.bytes, reused, build_id, stops })
 }
 
 /// Takes the agent's hooks out. Returns when its segment is no longer mapped in the target.
@@ -163,6 +142,15 @@ pub fn detach(target: &Identity, options: Options) -> Result<Borrowed, Error> {
     let live =
         resident::live(&scene.memory, &scene.maps).ok_or(Error::NotAttached(target.pid()))?;
     leave(&mut scene, &live, deadline)
+}
+
+/// Refuses where what the chains and the agent do would not be let through.
+fn refuse_hindered(target: &Identity) -> Result<(), Error> {
+    if diagnose::is_frozen(target.folder()) {
+        let why = "its cgroup is frozen: thaw it first (cgroup.freeze, `docker unpause`)".into();
+        return Err(Error::Unsupported { pid: target.pid(), why });
+    }
+    seccomp::judge(target, &target.status()?).map(drop)
 }
 
 /// The second stop.
@@ -197,17 +185,11 @@ impl Load<'_> {
             ];
             Ok((steps, [finish_block(site, caught), path.clone()].concat()))
         };
-        let needs = Needs {
-            steps: 3,
-            data_len: FINISH_BYTES + PATH_BYTES,
-        };
+        let needs = Needs { steps: 3, data_len: FINISH_BYTES + PATH_BYTES };
         let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
         self.memfd.wait_closed(scene)?;
         scene.reread_maps()?;
-        let loaded = scene
-            .maps
-            .images()
-            .any(|head| head.name == self.memfd.mapped_name());
+        let loaded = scene.maps.images().any(|head| head.name == self.memfd.mapped_name());
         if loaded {
             return Ok(borrowed);
         }
@@ -219,10 +201,7 @@ impl Load<'_> {
                 "its C library may be too old, or a policy forbids it: start it with `gilscope run`"
             }
         };
-        Err(Error::NotLoaded {
-            pid: scene.target.pid(),
-            why,
-        })
+        Err(Error::NotLoaded { pid: scene.target.pid(), why })
     }
 
     /// Uses an image that is there already.
@@ -244,10 +223,7 @@ impl Load<'_> {
             ];
             Ok((steps, finish_block(site, caught)))
         };
-        let needs = Needs {
-            steps: 3,
-            data_len: FINISH_BYTES,
-        };
+        let needs = Needs { steps: 3, data_len: FINISH_BYTES };
         let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
         self.memfd.wait_closed(scene)?;
         Ok(borrowed)
@@ -272,10 +248,7 @@ fn leave(scene: &mut Scene<'_>, live: &Live, deadline: Instant) -> Result<Borrow
         ];
         Ok((steps, finish_block(site, caught)))
     };
-    let needs = Needs {
-        steps: 2,
-        data_len: FINISH_BYTES,
-    };
+    let needs = Needs { steps: 2, data_len: FINISH_BYTES };
     let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
     wait_for(scene.target, "the agent's leaving", || {
         let maps = scene.target.maps()?;
@@ -314,10 +287,7 @@ pub(crate) fn wait_for<T>(
         }
         target.verify()?;
         if started.elapsed() > CHAIN_LIMIT {
-            return Err(Error::TimedOut {
-                pid: target.pid(),
-                what,
-            });
+            return Err(Error::TimedOut { pid: target.pid(), what });
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(5));

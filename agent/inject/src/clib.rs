@@ -63,10 +63,7 @@ pub(crate) struct CLibrary {
 
 impl CLibrary {
     pub(crate) fn find(target: &Identity, memory: &Memory, maps: &Maps) -> Result<Self, Error> {
-        let unsupported = |why: &str| Error::Unsupported {
-            pid: target.pid(),
-            why: why.into(),
-        };
+        let unsupported = |why: &str| Error::Unsupported { pid: target.pid(), why: why.into() };
         if maps.images().any(|head| is_musl(head.file_name())) {
             return Err(unsupported("it runs on musl; gilscope needs glibc"));
         }
@@ -77,20 +74,14 @@ impl CLibrary {
             .ok_or_else(|| unsupported("it has no glibc (statically linked?)"))?;
         let module = Module::read(memory, main.range.start)
             .ok_or_else(|| unsupported("its C library cannot be read"))?;
-        let symbols = module
-            .symbols(memory)
-            .ok_or_else(|| unsupported("its C library cannot be read"))?;
+        let symbols =
+            module.symbols(memory).ok_or_else(|| unsupported("its C library cannot be read"))?;
         let (dlopen, dlopen_flags) = parts
             .iter()
             .find_map(|head| Module::read(memory, head.range.start)?.find(memory, "dlopen"))
             .map(|address| (address, RTLD_NOW))
             // Before 2.34 dlopen may be absent; this one does the same for libc's own use.
-            .or_else(|| {
-                Some((
-                    module.find(memory, "__libc_dlopen_mode")?,
-                    RTLD_NOW | RTLD_DLOPEN,
-                ))
-            })
+            .or_else(|| Some((module.find(memory, "__libc_dlopen_mode")?, RTLD_NOW | RTLD_DLOPEN)))
             .ok_or_else(|| unsupported("its C library has no dlopen"))?;
         let text: Vec<(Range<u64>, Vec<u8>)> = parts
             .iter()
@@ -100,10 +91,7 @@ impl CLibrary {
                 Some((range, bytes))
             })
             .collect();
-        let restorers: Vec<u64> = text
-            .iter()
-            .flat_map(|part| all(part, &RESTORE_RT))
-            .collect();
+        let restorers: Vec<u64> = text.iter().flat_map(|part| all(part, &RESTORE_RT)).collect();
         let in_main = |address: &u64| module.text.iter().any(|range| range.contains(address));
         Ok(Self {
             dlopen,
@@ -158,10 +146,7 @@ fn loader(maps: &Maps) -> Vec<Range<u64>> {
         let name = head.file_name();
         name.starts_with("ld-linux") || (stem(name) == "ld" && name.contains(".so"))
     };
-    maps.images()
-        .filter(is_loader)
-        .flat_map(|head| maps.text_of(head))
-        .collect()
+    maps.images().filter(is_loader).flat_map(|head| maps.text_of(head)).collect()
 }
 
 fn all(part: &(Range<u64>, Vec<u8>), pattern: &'static [u8]) -> impl Iterator<Item = u64> {
@@ -175,10 +160,7 @@ fn all(part: &(Range<u64>, Vec<u8>), pattern: &'static [u8]) -> impl Iterator<It
 
 /// glibc's `__errno_location` is `mov rel(%rip),%rax; add %fs:0,%rax; ret`: the word it loads is the offset.
 fn errno_offset(memory: &Memory, symbols: &[Symbol]) -> Option<u64> {
-    let mut at = symbols
-        .iter()
-        .find(|symbol| symbol.name == "__errno_location")?
-        .address;
+    let mut at = symbols.iter().find(|symbol| symbol.name == "__errno_location")?.address;
     let mut code: [u8; 16] = memory.array(at).ok()?;
     if code.starts_with(&[0xf3, 0x0f, 0x1e, 0xfa]) {
         at += 4;
@@ -189,9 +171,7 @@ fn errno_offset(memory: &Memory, symbols: &[Symbol]) -> Option<u64> {
         return None;
     }
     let relative = i32::from_le_bytes(code[3..7].try_into().expect("four bytes"));
-    memory
-        .u64((at + 7).wrapping_add_signed(relative.into()))
-        .ok()
+    memory.u64((at + 7).wrapping_add_signed(relative.into())).ok()
 }
 
 /// From the last exported symbol below the family to the first above it: `malloc.o` lies in one piece,
@@ -199,28 +179,14 @@ fn errno_offset(memory: &Memory, symbols: &[Symbol]) -> Option<u64> {
 fn allocators(memory: &Memory, maps: &Maps, libc: &[Symbol]) -> Option<Vec<Range<u64>>> {
     let is_family =
         |symbol: &&Symbol| MALLOC_FAMILY.contains(&symbol.name.as_str()) && !symbol.indirect;
-    let first = libc
-        .iter()
-        .filter(is_family)
-        .map(|symbol| symbol.address)
-        .min()?;
-    let last = libc
-        .iter()
-        .filter(is_family)
-        .map(|symbol| symbol.address)
-        .max()?;
+    let first = libc.iter().filter(is_family).map(|symbol| symbol.address).min()?;
+    let last = libc.iter().filter(is_family).map(|symbol| symbol.address).max()?;
     let text = maps.at(first)?;
-    let start = libc
-        .iter()
-        .rev()
-        .map(|symbol| symbol.address)
-        .find(|address| *address < first);
-    let end = libc
-        .iter()
-        .map(|symbol| symbol.address)
-        .find(|address| *address > last);
+    let start = libc.iter().rev().map(|symbol| symbol.address).find(|address| *address < first);
+    let end = libc.iter().map(|symbol| symbol.address).find(|address| *address > last);
     let start = start.unwrap_or(0).max(text.range.start);
-    let mut ranges = vec![start..end.unwrap_or(text.range.end).min(text.range.end)];
+    let own = start..end.unwrap_or(text.range.end).min(text.range.end);
+    let mut ranges = Vec::from([own]);
     for head in maps.images().filter(|head| !is_libc_part(head)) {
         let replaces = Module::read(memory, head.range.start)
             .is_some_and(|module| module.find(memory, "malloc").is_some());
@@ -238,13 +204,8 @@ mod tests {
 
     #[test]
     fn file_names_of_old_and_new_glibc() {
-        let names = [
-            "libc.so.6",
-            "libc-2.31.so",
-            "libpthread-2.31.so",
-            "libcrypt.so.1",
-            "libc10.so",
-        ];
+        let names =
+            ["libc.so.6", "libc-2.31.so", "libpthread-2.31.so", "libcrypt.so.1", "libc10.so"];
         let stems: Vec<_> = names.into_iter().map(stem).collect();
         assert_eq!(stems, ["libc", "libc", "libpthread", "libcrypt", "libc10"]);
     }
@@ -258,10 +219,7 @@ mod tests {
         let malloc = libc::malloc as *const () as u64;
         assert!(found.allocators[0].contains(&malloc));
         let size = found.allocators[0].end - found.allocators[0].start;
-        assert!(
-            (0x2000..0x20000).contains(&size),
-            "allocator of {size:#x} bytes"
-        );
+        assert!((0x2000..0x20000).contains(&size), "allocator of {size:#x} bytes");
         // SAFETY: errno's address of this thread; only the number is used.
         let errno = unsafe { libc::__errno_location() } as u64;
         let pointer: u64;

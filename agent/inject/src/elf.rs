@@ -44,9 +44,7 @@ pub(crate) struct Module {
 impl Module {
     /// Reads the headers of the image whose first byte is mapped at `base`.
     pub(crate) fn read(memory: &Memory, base: u64) -> Option<Self> {
-        let bytes = memory
-            .read(base, size_of::<FileHeader64<LE>>() as u64)
-            .ok()?;
+        let bytes = memory.read(base, size_of::<FileHeader64<LE>>() as u64).ok()?;
         let (header, _) = pod::from_bytes::<FileHeader64<LE>>(&bytes).ok()?;
         let count = u64::from(header.e_phnum.get(LE));
         let known = header.e_ident.magic == *b"\x7fELF" && header.e_ident.class == ELFCLASS64;
@@ -54,14 +52,10 @@ impl Module {
             return None;
         }
         let at = base.checked_add(header.e_phoff.get(LE))?;
-        let bytes = memory
-            .read(at, count * size_of::<ProgramHeader64<LE>>() as u64)
-            .ok()?;
+        let bytes = memory.read(at, count * size_of::<ProgramHeader64<LE>>() as u64).ok()?;
         let (headers, _) =
             pod::slice_from_bytes::<ProgramHeader64<LE>>(&bytes, count as usize).ok()?;
-        let first = headers
-            .iter()
-            .find(|segment| segment.p_type.get(LE) == PT_LOAD)?;
+        let first = headers.iter().find(|segment| segment.p_type.get(LE) == PT_LOAD)?;
         let bias = match header.e_type.get(LE) {
             ET_DYN => base.wrapping_sub(first.p_vaddr.get(LE) & !0xfff),
             _ => 0,
@@ -102,17 +96,11 @@ impl Module {
 
     fn take_dynamic(&mut self, memory: &Memory, range: Range<u64>) -> Option<()> {
         let count = ((range.end - range.start) / size_of::<Dyn64<LE>>() as u64).min(MAX_DYNAMIC);
-        let bytes = memory
-            .read(range.start, count * size_of::<Dyn64<LE>>() as u64)
-            .ok()?;
+        let bytes = memory.read(range.start, count * size_of::<Dyn64<LE>>() as u64).ok()?;
         let (entries, _) = pod::slice_from_bytes::<Dyn64<LE>>(&bytes, count as usize).ok()?;
         // glibc relocates these pointers in place where the section is writable; musl and the vdso do not.
         let place = |value: u64| {
-            if value < self.bias {
-                value.wrapping_add(self.bias)
-            } else {
-                value
-            }
+            if value < self.bias { value.wrapping_add(self.bias) } else { value }
         };
         for entry in entries {
             let value = entry.d_val.get(LE);
@@ -131,9 +119,7 @@ impl Module {
     /// All defined symbols, sorted by address.
     pub(crate) fn symbols(&self, memory: &Memory) -> Option<Vec<Symbol>> {
         let count = self.count(memory)?;
-        let bytes = memory
-            .read(self.symbols, count * size_of::<Sym64<LE>>() as u64)
-            .ok()?;
+        let bytes = memory.read(self.symbols, count * size_of::<Sym64<LE>>() as u64).ok()?;
         let (table, _) = pod::slice_from_bytes::<Sym64<LE>>(&bytes, count as usize).ok()?;
         let strings = memory.read(self.strings, self.strings_len).ok()?;
         let mut symbols: Vec<_> = table
@@ -159,19 +145,15 @@ impl Module {
             Some(table) => self.find_hashed(memory, table, name),
             None => {
                 let symbols = self.symbols(memory)?;
-                symbols
-                    .iter()
-                    .find(|s| s.name == name && !s.indirect)
-                    .map(|s| s.address)
+                symbols.iter().find(|s| s.name == name && !s.indirect).map(|s| s.address)
             }
         }
     }
 
     /// The GNU hash table's way (binutils' `.gnu.hash`): bucket, then the chain to its end bit.
     fn find_hashed(&self, memory: &Memory, table: u64, name: &str) -> Option<u64> {
-        let hash = name.bytes().fold(5381u32, |h, byte| {
-            h.wrapping_mul(33).wrapping_add(byte.into())
-        });
+        let hash =
+            name.bytes().fold(5381u32, |h, byte| h.wrapping_mul(33).wrapping_add(byte.into()));
         let [buckets, first, bloom, _] = gnu_header(memory, table)?;
         let bucket_at = table + 16 + 8 * u64::from(bloom);
         let mut index = memory.u32(bucket_at + 4 * u64::from(hash % buckets)).ok()?;
@@ -196,9 +178,7 @@ impl Module {
 
     fn symbol_if_named(&self, memory: &Memory, index: u32, name: &str) -> Option<u64> {
         let size = size_of::<Sym64<LE>>() as u64;
-        let bytes = memory
-            .read(self.symbols + size * u64::from(index), size)
-            .ok()?;
+        let bytes = memory.read(self.symbols + size * u64::from(index), size).ok()?;
         let (symbol, _) = pod::from_bytes::<Sym64<LE>>(&bytes).ok()?;
         let at = self.strings.checked_add(symbol.st_name.get(LE).into())?;
         let seen = memory.read_some(at, name.len() + 1);
@@ -209,11 +189,7 @@ impl Module {
 
     fn count(&self, memory: &Memory) -> Option<u64> {
         if let Some(table) = self.hash {
-            return memory
-                .u32(table + 4)
-                .ok()
-                .map(u64::from)
-                .filter(|n| *n <= MAX_SYMBOLS);
+            return memory.u32(table + 4).ok().map(u64::from).filter(|n| *n <= MAX_SYMBOLS);
         }
         let table = self.gnu_hash?;
         let [buckets, first, bloom, _] = gnu_header(memory, table)?;
@@ -257,17 +233,11 @@ mod tests {
     fn finds_our_own_libc_symbols_both_ways() {
         let own = Identity::of(std::process::id()).unwrap();
         let (memory, maps) = (own.memory(false).unwrap(), own.maps().unwrap());
-        let head = maps
-            .images()
-            .find(|head| head.file_name().starts_with("libc.so"))
-            .unwrap();
+        let head = maps.images().find(|head| head.file_name().starts_with("libc.so")).unwrap();
         let module = Module::read(&memory, head.range.start).unwrap();
         let hashed = module.find(&memory, "getpid").unwrap();
         let listed = module.symbols(&memory).unwrap();
-        assert_eq!(
-            listed.iter().find(|s| s.name == "getpid").unwrap().address,
-            hashed
-        );
+        assert_eq!(listed.iter().find(|s| s.name == "getpid").unwrap().address, hashed);
         assert_eq!(hashed, libc::getpid as *const () as u64);
         assert_eq!(module.find(&memory, "no_such_function"), None);
     }

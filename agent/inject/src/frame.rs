@@ -57,14 +57,7 @@ impl Place {
         let data = (state - data_len as u64) & !15;
         // Functions are entered with rsp at a frame: the ABI wants that to be 8 modulo 16.
         let first = data - FRAME * (steps as u64 + 1) - 8;
-        Self {
-            first,
-            steps,
-            data,
-            data_len,
-            state,
-            end,
-        }
+        Self { first, steps, data, data_len, state, end }
     }
 
     /// Address of the frame of step `index`; the one behind the last step takes the thread home.
@@ -96,10 +89,7 @@ impl Place {
         home: &Home,
         anchors: Anchors,
     ) -> Vec<u8> {
-        assert!(
-            steps.len() == self.steps && data.len() == self.data_len,
-            "laid out for others"
-        );
+        assert!(steps.len() == self.steps && data.len() == self.data_len, "laid out for others");
         let mut bytes = Vec::with_capacity((self.end - self.first) as usize);
         for (index, step) in steps.iter().enumerate() {
             let registers = step.registers(&home.registers, self.frame(index + 1), anchors);
@@ -157,9 +147,7 @@ impl Place {
             0,
         ];
         debug_assert_eq!(words.len() as u64 * 8, FRAME);
-        words
-            .iter()
-            .for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
+        words.iter().for_each(|word| bytes.extend_from_slice(&word.to_le_bytes()));
     }
 }
 
@@ -194,10 +182,7 @@ impl Step {
 mod tests {
     use super::*;
 
-    const ANCHORS: Anchors = Anchors {
-        restore_rt: 0x1111,
-        syscall_ret: 0x2222,
-    };
+    const ANCHORS: Anchors = Anchors { restore_rt: 0x1111, syscall_ret: 0x2222 };
 
     fn word(bytes: &[u8], at: u64) -> u64 {
         u64::from_le_bytes(bytes[at as usize..at as usize + 8].try_into().unwrap())
@@ -206,18 +191,12 @@ mod tests {
     #[test]
     fn frames_chain_and_stay_below_the_red_zone() {
         for rsp in (0x7fff_0000_1000u64..).step_by(8).take(16) {
-            let steps = [
-                Step::Syscall(39, [1, 2, 3, 4, 5, 6]),
-                Step::Call(0x3333, [7; 6]),
-            ];
+            let steps = [Step::Syscall(39, [1, 2, 3, 4, 5, 6]), Step::Call(0x3333, [7; 6])];
             let place = Place::below(rsp, 2, 70, 2756);
             // SAFETY: a struct of integers, for which zero is a value.
             let mut registers: Registers = unsafe { std::mem::zeroed() };
             (registers.rsp, registers.rip, registers.eflags) = (rsp, 0x4444, 0x746);
-            let home = Home {
-                registers,
-                mask: 0xff,
-            };
+            let home = Home { registers, mask: 0xff };
             let bytes = place.image(&steps, &[9; 70], &[8; 2756], &home, ANCHORS);
             assert!(place.lowest() + bytes.len() as u64 <= rsp - RED_ZONE);
             for (index, rip) in [(0, 0x2222), (1, 0x3333), (2, 0x4444)] {
@@ -228,32 +207,15 @@ mod tests {
                 assert_eq!(word(&bytes, at + 232) % 64, 0);
             }
             let first = place.frame(0) - place.lowest();
-            assert_eq!(
-                word(&bytes, first + 168),
-                place.frame(1),
-                "returns into the next frame"
-            );
+            assert_eq!(word(&bytes, first + 168), place.frame(1), "returns into the next frame");
             assert_eq!(word(&bytes, first + 152), 39);
-            assert_eq!(
-                (word(&bytes, first + 112), word(&bytes, first + 64)),
-                (1, 4)
-            );
-            assert_eq!(
-                word(&bytes, first + 184),
-                0x246,
-                "no direction, trap or alignment flag"
-            );
+            assert_eq!((word(&bytes, first + 112), word(&bytes, first + 64)), (1, 4));
+            assert_eq!(word(&bytes, first + 184), 0x246, "no direction, trap or alignment flag");
             assert_eq!(word(&bytes, first + 304), ALL_BLOCKED);
             let last = place.home_uc() - 8 - place.lowest();
-            assert_eq!(
-                (word(&bytes, last + 168), word(&bytes, last + 184)),
-                (rsp, 0x746)
-            );
+            assert_eq!((word(&bytes, last + 168), word(&bytes, last + 184)), (rsp, 0x746));
             assert_eq!(word(&bytes, last + 304), 0xff);
-            assert_eq!(
-                bytes[(place.data - place.lowest()) as usize..][..70],
-                [9; 70]
-            );
+            assert_eq!(bytes[(place.data - place.lowest()) as usize..][..70], [9; 70]);
         }
     }
 }

@@ -32,40 +32,23 @@ impl Identity {
         let gone = |_| Error::NoSuchProcess(pid);
         let pidfd = pidfd_open(pid).map_err(gone)?;
         let folder = ProcDir::open(pid).map_err(gone)?;
-        let start_ticks = folder
-            .text("stat")
-            .ok()
-            .as_deref()
-            .and_then(start_ticks)
-            .unwrap_or(0);
+        let stat = folder.text("stat").map_err(|_| Error::Exited(pid))?;
+        let start_ticks = start_ticks(&stat).unwrap_or(0);
         if is_over(&pidfd)
-            || folder
-                .text("status")
-                .is_ok_and(|text| Status::parse(&text).state == 'Z')
+            || folder.text("status").is_ok_and(|text| Status::parse(&text).state == 'Z')
         {
             return Err(Error::Exited(pid));
         }
         let executable = executable(&folder).map_err(|source| match source.kind() {
-            io::ErrorKind::PermissionDenied => Error::Permission {
-                pid,
-                why: no_access(&folder),
-            },
-            io::ErrorKind::NotFound => Error::Unsupported {
-                pid,
-                why: "it is a kernel thread".into(),
-            },
-            _ => Error::Io {
-                what: "looking at the executable",
-                source,
-            },
+            io::ErrorKind::PermissionDenied => Error::Permission { pid, why: no_access(&folder) },
+            io::ErrorKind::NotFound if is_kernel_thread(&stat) => {
+                Error::Unsupported { pid, why: "it is a kernel thread".into() }
+            }
+            // Its memory is gone already: it is about to be a zombie.
+            io::ErrorKind::NotFound => Error::Exited(pid),
+            _ => Error::Io { what: "looking at the executable", source },
         })?;
-        Ok(Self {
-            pid,
-            pidfd,
-            folder,
-            start_ticks,
-            executable,
-        })
+        Ok(Self { pid, pidfd, folder, start_ticks, executable })
     }
 
     /// The pid, in our namespace.
@@ -75,10 +58,7 @@ impl Identity {
 
     /// The pid that the process itself sees (another one inside a container).
     pub fn inner_pid(&self) -> u32 {
-        self.status()
-            .ok()
-            .and_then(|status| status.inner_pids.last().copied())
-            .unwrap_or(self.pid)
+        self.status().ok().and_then(|status| status.inner_pids.last().copied()).unwrap_or(self.pid)
     }
 
     /// Becomes readable when the process ends (pidfd_open(2)).
@@ -138,10 +118,7 @@ impl Identity {
     /// # Errors
     /// It is gone.
     pub fn status(&self) -> Result<Status, Error> {
-        let text = self
-            .folder
-            .text("status")
-            .map_err(|_| Error::Exited(self.pid))?;
+        let text = self.folder.text("status").map_err(|_| Error::Exited(self.pid))?;
         Ok(Status::parse(&text))
     }
 
@@ -150,10 +127,7 @@ impl Identity {
     /// # Errors
     /// It is gone, or may not be looked at.
     pub fn maps(&self) -> Result<Maps, Error> {
-        let text = self
-            .folder
-            .text("maps")
-            .map_err(|source| self.refused(source))?;
+        let text = self.folder.text("maps").map_err(|source| self.refused(source))?;
         Ok(Maps::parse(&text))
     }
 
@@ -167,24 +141,18 @@ impl Identity {
     }
 
     pub(crate) fn memory(&self, write: bool) -> Result<Memory, Error> {
-        let file: File = self
-            .folder
-            .open_file("mem", write)
-            .map_err(|source| self.refused(source))?;
+        let file: File =
+            self.folder.open_file("mem", write).map_err(|source| self.refused(source))?;
         Ok(Memory::new(file))
     }
 
     pub(crate) fn refused(&self, source: io::Error) -> Error {
         match source.raw_os_error() {
-            Some(libc::EACCES | libc::EPERM) => Error::Permission {
-                pid: self.pid,
-                why: no_access(&self.folder),
-            },
+            Some(libc::EACCES | libc::EPERM) => {
+                Error::Permission { pid: self.pid, why: no_access(&self.folder) }
+            }
             Some(libc::ESRCH | libc::ENOENT) => Error::Exited(self.pid),
-            _ => Error::Io {
-                what: "reading the process",
-                source,
-            },
+            _ => Error::Io { what: "reading the process", source },
         }
     }
 }
@@ -226,21 +194,25 @@ pub(crate) fn ptrace_scope() -> u32 {
 }
 
 fn executable(folder: &ProcDir) -> io::Result<(u64, u64)> {
-    folder
-        .metadata("exe")
-        .map(|facts| (facts.dev(), facts.ino()))
+    folder.metadata("exe").map(|facts| (facts.dev(), facts.ino()))
 }
 
-/// Field 22 of `stat`; the name in field 2 may hold spaces and brackets.
+/// Field `number` of `stat` (proc_pid_stat(5)); the name in field 2 may hold spaces and brackets.
+fn field(stat: &str, number: usize) -> Option<u64> {
+    stat.get(stat.rfind(')')? + 2..)?.split(' ').nth(number - 3)?.parse().ok()
+}
+
 fn start_ticks(stat: &str) -> Option<u64> {
-    stat.get(stat.rfind(')')? + 2..)?
-        .split(' ')
-        .nth(19)?
-        .parse()
-        .ok()
+    field(stat, 22)
 }
 
-fn strings(bytes: &[u8]) -> Vec<String> {
+/// `PF_KTHREAD` (linux/sched.h) in the flags.
+fn is_kernel_thread(stat: &str) -> bool {
+    field(stat, 9).is_some_and(|flags| flags & 0x20_0000 != 0)
+}
+
+/// Splits zero-ended strings.
+pub(crate) fn strings(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
     text.split_terminator('\0').map(str::to_owned).collect()
 }
@@ -257,11 +229,7 @@ fn pidfd_open(pid: u32) -> io::Result<OwnedFd> {
 }
 
 fn is_over(pidfd: &OwnedFd) -> bool {
-    let mut poll = libc::pollfd {
-        fd: pidfd.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd: pidfd.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one valid pollfd, no waiting.
     unsafe { libc::poll(&mut poll, 1, 0) == 1 }
 }
@@ -279,18 +247,12 @@ mod tests {
 
     #[test]
     fn a_process_that_ended_is_noticed() {
-        let mut child = std::process::Command::new("sleep")
-            .arg("100")
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let identity = Identity::of(child.id()).unwrap();
         identity.verify().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(matches!(identity.verify(), Err(Error::Exited(_))));
-        assert!(matches!(
-            Identity::of(child.id()),
-            Err(Error::NoSuchProcess(_))
-        ));
+        assert!(matches!(Identity::of(child.id()), Err(Error::NoSuchProcess(_))));
     }
 }

@@ -34,11 +34,7 @@ impl<'a> Image<'a> {
             (Some(params_at), None) => {
                 let digest = Sha256::digest(bytes);
                 let build_id = u64::from_be_bytes(digest[..8].try_into().expect("32 bytes"));
-                Ok(Self {
-                    bytes,
-                    params_at,
-                    build_id,
-                })
+                Ok(Self { bytes, params_at, build_id })
             }
             (None, _) => Err(Error::Image("it has no parameter block of this build")),
             (Some(_), Some(_)) => Err(Error::Image("it has two parameter blocks")),
@@ -66,19 +62,10 @@ impl<'a> Image<'a> {
         put(offset_of!(Params, origin), &filling.origin.to_le_bytes());
         put(offset_of!(Params, fd), &filling.fd.to_le_bytes());
         put(offset_of!(Params, second_fd), &(-1i32).to_le_bytes());
-        put(
-            offset_of!(Params, offset),
-            &self.segment_offset().to_le_bytes(),
-        );
-        put(
-            offset_of!(Params, bytes),
-            &filling.segment_bytes.to_le_bytes(),
-        );
+        put(offset_of!(Params, offset), &self.segment_offset().to_le_bytes());
+        put(offset_of!(Params, bytes), &filling.segment_bytes.to_le_bytes());
         put(offset_of!(Params, build_id), &self.build_id.to_le_bytes());
-        put(
-            offset_of!(Params, ld_preload_len),
-            &(filling.ld_preload.len() as u64).to_le_bytes(),
-        );
+        put(offset_of!(Params, ld_preload_len), &(filling.ld_preload.len() as u64).to_le_bytes());
         put(offset_of!(Params, ld_preload), filling.ld_preload);
         bytes
     }

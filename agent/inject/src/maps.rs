@@ -84,9 +84,7 @@ impl Maps {
 
     /// The mapping that holds `address`.
     pub fn at(&self, address: u64) -> Option<&Mapping> {
-        let after = self
-            .0
-            .partition_point(|mapping| mapping.range.start <= address);
+        let after = self.0.partition_point(|mapping| mapping.range.start <= address);
         let mapping = &self.0[after.checked_sub(1)?];
         mapping.range.contains(&address).then_some(mapping)
     }
@@ -129,21 +127,15 @@ garbage
     fn reads_names_and_ranges() {
         let maps = Maps::parse(TEXT);
         assert_eq!(maps.iter().count(), 4);
-        assert_eq!(
-            maps.at(0x55d0c0a01800).map(Mapping::file_name),
-            Some("my python")
-        );
+        assert_eq!(maps.at(0x55d0c0a01800).map(Mapping::file_name), Some("my python"));
         assert_eq!(maps.at(0x7ffd00021000), None);
         assert_eq!(maps.at(0), None);
         assert_eq!(
-            maps.images()
-                .map(|head| head.range.start)
-                .collect::<Vec<_>>(),
+            maps.images().map(|head| head.range.start).collect::<Vec<_>>(),
             [0x55d0c0a00000]
         );
         assert!(
-            maps.iter()
-                .any(|mapping| mapping.shared && mapping.name == "/memfd:gilscope-00-1")
+            maps.iter().any(|mapping| mapping.shared && mapping.name == "/memfd:gilscope-00-1")
         );
     }
 

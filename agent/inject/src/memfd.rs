@@ -50,11 +50,7 @@ pub(crate) fn obtain(
     for left in leftovers(target) {
         if let Some(file) = open_and_claim(target, left.fd)? {
             if left.fresh && image::build_of(&left.name) == Some(build_id) {
-                return Ok(Memfd {
-                    file,
-                    fd: left.fd as i32,
-                    name: left.name,
-                });
+                return Ok(Memfd { file, fd: left.fd as i32, name: left.name });
             }
             useless.push(left.fd);
         }
@@ -68,30 +64,17 @@ pub(crate) fn obtain(
     let mut build = |site: &Site| {
         let close = |fd: &u32| Step::Syscall(libc::SYS_close, [(*fd).into(), 0, 0, 0, 0, 0]);
         let mut steps: Vec<_> = useless.iter().map(close).collect();
-        steps.push(Step::Syscall(
-            libc::SYS_memfd_create,
-            [site.place.data, flags, 0, 0, 0, 0],
-        ));
+        steps.push(Step::Syscall(libc::SYS_memfd_create, [site.place.data, flags, 0, 0, 0, 0]));
         Ok((steps, text.clone()))
     };
-    let needs = Needs {
-        steps: useless.len() + 1,
-        data_len: NAME_BYTES,
-    };
+    let needs = Needs { steps: useless.len() + 1, data_len: NAME_BYTES };
     stops.push(borrow::borrow(scene, needs, deadline, &mut build)?);
     let what = "the making of a memfd (a limit or a seccomp filter may forbid it)";
     let fd = wait_for(target, what, || {
-        Ok(leftovers(target)
-            .into_iter()
-            .find(|left| left.name == name)
-            .map(|left| left.fd))
+        Ok(leftovers(target).into_iter().find(|left| left.name == name).map(|left| left.fd))
     })?;
     let file = open_and_claim(target, fd)?.ok_or(Error::Exited(target.pid()))?;
-    Ok(Memfd {
-        file,
-        fd: fd as i32,
-        name,
-    })
+    Ok(Memfd { file, fd: fd as i32, name })
 }
 
 impl Memfd {
@@ -138,11 +121,7 @@ pub(crate) fn size(file: &File, offset: u64, bytes: u64, prefault: u64) -> io::R
 pub(crate) fn creation_flags() -> u64 {
     let base = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
     let asked = Path::new("/proc/sys/vm/memfd_noexec").exists();
-    u64::from(if asked {
-        base | libc::MFD_NOEXEC_SEAL
-    } else {
-        base
-    })
+    u64::from(if asked { base | libc::MFD_NOEXEC_SEAL } else { base })
 }
 
 fn leftovers(target: &Identity) -> Vec<Leftover> {
@@ -162,11 +141,7 @@ fn leftovers(target: &Identity) -> Vec<Leftover> {
 /// "/memfd:NAME (deleted)" gives NAME.
 fn memfd_name(link: &[u8]) -> Option<String> {
     let link = std::str::from_utf8(link).ok()?;
-    Some(
-        link.strip_prefix("/memfd:")?
-            .strip_suffix(" (deleted)")?
-            .to_owned(),
-    )
+    Some(link.strip_prefix("/memfd:")?.strip_suffix(" (deleted)")?.to_owned())
 }
 
 /// Opens the target's memfd and locks it, so that two gilscopes never fill the same one. `None` if it
@@ -185,16 +160,13 @@ fn open_and_claim(target: &Identity, fd: u32) -> Result<Option<File>, Error> {
     }
 }
 
-fn check_limit(target: &Identity) -> Result<(), Error> {
+/// Whether the target can open one more file.
+pub(crate) fn check_limit(target: &Identity) -> Result<(), Error> {
     let limits = target.folder().text("limits").unwrap_or_default();
     let Some(limit) = soft_limit(&limits, "Max open files") else {
         return Ok(());
     };
-    let open = target
-        .folder()
-        .numbers("fd", MAX_FDS)
-        .unwrap_or_default()
-        .len() as u64;
+    let open = target.folder().numbers("fd", MAX_FDS).unwrap_or_default().len() as u64;
     if open < limit {
         return Ok(());
     }

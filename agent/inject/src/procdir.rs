@@ -18,9 +18,7 @@ pub(crate) struct ProcDir {
 
 impl ProcDir {
     pub(crate) fn open(pid: u32) -> io::Result<Self> {
-        Ok(Self {
-            folder: File::open(format!("/proc/{pid}"))?,
-        })
+        Ok(Self { folder: File::open(format!("/proc/{pid}"))? })
     }
 
     /// A path through our own open descriptor: resolves inside the held folder, whoever has the pid now.
@@ -30,9 +28,7 @@ impl ProcDir {
 
     pub(crate) fn read(&self, name: &str) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        File::open(self.path(name))?
-            .take(MAX_TEXT)
-            .read_to_end(&mut bytes)?;
+        File::open(self.path(name))?.take(MAX_TEXT).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -52,10 +48,7 @@ impl ProcDir {
     }
 
     pub(crate) fn open_file(&self, name: &str, write: bool) -> io::Result<File> {
-        OpenOptions::new()
-            .read(true)
-            .write(write)
-            .open(self.path(name))
+        OpenOptions::new().read(true).write(write).open(self.path(name))
     }
 
     /// Names in a folder that are numbers (`task`, `fd`), at most `limit`, in the kernel's order.

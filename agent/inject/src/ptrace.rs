@@ -3,6 +3,7 @@
 //! `PTRACE_O_EXITKILL` is never set. All calls must come from one thread of ours; when that thread
 //! ends, the kernel lets go of every tracee, so a stop that never happens holds nobody.
 
+use crate::seccomp::Instruction;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ const NT_X86_XSTATE: usize = 0x202;
 const GETSIGMASK: libc::c_uint = 0x420a;
 const SETSIGMASK: libc::c_uint = 0x420b;
 const GET_RSEQ_CONFIGURATION: libc::c_uint = 0x420f;
+const SECCOMP_GET_FILTER: libc::c_uint = 0x420c;
 const EVENT_STOP: i32 = 128;
 /// More than any processor's state today (11,008 with AMX).
 const XSTATE_BYTES: usize = 32 * 1024;
@@ -37,16 +39,14 @@ pub(crate) enum Stop {
 /// A stopped thread. Dropping it lets it go on.
 pub(crate) struct Tracee {
     thread: i32,
-    since: Instant,
+    asked: Instant,
+    seen: Instant,
 }
 
 impl Tracee {
     /// Stops `thread` without a signal being visible to it.
     pub(crate) fn stop(thread: u32) -> Stop {
-        let tracee = Tracee {
-            thread: thread as i32,
-            since: Instant::now(),
-        };
+        let tracee = Tracee { thread: thread as i32, asked: Instant::now(), seen: Instant::now() };
         if let Err(error) = tracee.request(libc::PTRACE_SEIZE, 0, 0) {
             std::mem::forget(tracee);
             return match error.raw_os_error() {
@@ -72,7 +72,7 @@ impl Tracee {
             if seen < 0 && io::Error::last_os_error().raw_os_error() != Some(libc::EINTR) {
                 return Stop::Gone;
             }
-            let waited = self.since.elapsed();
+            let waited = self.asked.elapsed();
             if waited > STOP_LIMIT {
                 return Stop::TimedOut;
             }
@@ -85,7 +85,8 @@ impl Tracee {
         }
     }
 
-    fn judge(self, status: i32) -> Stop {
+    fn judge(mut self, status: i32) -> Stop {
+        self.seen = Instant::now();
         if !libc::WIFSTOPPED(status) {
             std::mem::forget(self);
             return Stop::Gone;
@@ -110,11 +111,7 @@ impl Tracee {
     }
 
     pub(crate) fn set_registers(&self, registers: &Registers) -> io::Result<()> {
-        self.request(
-            libc::PTRACE_SETREGS,
-            0,
-            std::ptr::from_ref(registers) as usize,
-        )
+        self.request(libc::PTRACE_SETREGS, 0, std::ptr::from_ref(registers) as usize).map(drop)
     }
 
     /// Blocked signals; inside `ppoll` and its kin the mask that will be restored.
@@ -125,21 +122,14 @@ impl Tracee {
     }
 
     pub(crate) fn set_signal_mask(&self, mask: u64) -> io::Result<()> {
-        self.request(SETSIGMASK, 8, &raw const mask as usize)
+        self.request(SETSIGMASK, 8, &raw const mask as usize).map(drop)
     }
 
     /// All extended state, at the machine's maximum size.
     pub(crate) fn xstate(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0u8; XSTATE_BYTES];
-        let mut place = libc::iovec {
-            iov_base: bytes.as_mut_ptr().cast(),
-            iov_len: bytes.len(),
-        };
-        self.request(
-            libc::PTRACE_GETREGSET,
-            NT_X86_XSTATE,
-            &raw mut place as usize,
-        )?;
+        let mut place = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+        self.request(libc::PTRACE_GETREGSET, NT_X86_XSTATE, &raw mut place as usize)?;
         bytes.truncate(place.iov_len);
         Ok(bytes)
     }
@@ -148,20 +138,31 @@ impl Tracee {
     pub(crate) fn rseq(&self) -> Option<u64> {
         let mut configuration = [0u64; 3];
         let bytes = size_of_val(&configuration);
-        self.request(
-            GET_RSEQ_CONFIGURATION,
-            bytes,
-            configuration.as_mut_ptr() as usize,
-        )
-        .ok()?;
+        self.request(GET_RSEQ_CONFIGURATION, bytes, configuration.as_mut_ptr() as usize).ok()?;
         (configuration[0] != 0).then_some(configuration[0])
     }
 
-    /// Lets it go on, and says how long it stood still.
-    pub(crate) fn release(self) -> Duration {
-        let since = self.since;
+    /// The `index`-th seccomp filter, newest first; `None` behind the last one.
+    ///
+    /// # Errors
+    /// We lack CAP_SYS_ADMIN, or are filtered ourselves.
+    pub(crate) fn seccomp_filter(&self, index: usize) -> io::Result<Option<Vec<Instruction>>> {
+        let length = match self.request(SECCOMP_GET_FILTER, index, 0) {
+            Ok(length) => length as usize,
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut words = vec![0u64; length];
+        self.request(SECCOMP_GET_FILTER, index, words.as_mut_ptr() as usize)?;
+        Ok(Some(words.into_iter().map(Instruction::from_word).collect()))
+    }
+
+    /// Lets it go on. Says how long it took from the request until the thread was seen standing (waiting
+    /// for a processor included), and how long from then until it was let go.
+    pub(crate) fn release(self) -> (Duration, Duration) {
+        let (asked, seen) = (self.asked, self.seen);
         drop(self);
-        since.elapsed()
+        (seen - asked, seen.elapsed())
     }
 
     fn detach(self, signal: i32) {
@@ -169,15 +170,11 @@ impl Tracee {
         std::mem::forget(self);
     }
 
-    fn request(&self, request: libc::c_uint, address: usize, data: usize) -> io::Result<()> {
+    fn request(&self, request: libc::c_uint, address: usize, data: usize) -> io::Result<i64> {
         // SAFETY: `data` is an integer, or the address of a live value of the size that the request
         // writes or reads (ptrace(2)); `address` is a size or a type there. All callers are above.
         let result = unsafe { libc::ptrace(request, self.thread, address, data) };
-        if result < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
     }
 }
 

@@ -24,10 +24,7 @@ pub(crate) fn threads(target: &Identity) -> Vec<u32> {
         .threads(MAX_THREADS)
         .into_iter()
         .filter_map(|thread| {
-            let text = target
-                .folder()
-                .text(&format!("task/{thread}/syscall"))
-                .ok()?;
+            let text = target.folder().text(&format!("task/{thread}/syscall")).ok()?;
             Some((rank(&text), thread))
         })
         .collect();
@@ -40,11 +37,7 @@ fn rank(text: &str) -> Rank {
     let mut words = text.split_whitespace();
     let first = words.next().unwrap_or("");
     let Ok(number) = first.parse::<i64>() else {
-        return if first == "running" {
-            Rank::Running
-        } else {
-            Rank::Rest
-        };
+        return if first == "running" { Rank::Running } else { Rank::Rest };
     };
     match number {
         libc::SYS_futex => {
@@ -79,10 +72,7 @@ mod tests {
     fn waits_for_conditions_come_first() {
         let futex = rank("202 0x7f01 0x189 0x0 0x0 0x0 0xffffffff 0x7ffd 0x7f02\n");
         let mutex = rank("202 0x7f01 0x80 0x2 0x0 0x0 0x0 0x7ffd 0x7f02\n");
-        let (select, running) = (
-            rank("23 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0"),
-            rank("running\n"),
-        );
+        let (select, running) = (rank("23 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0"), rank("running\n"));
         assert!(futex < select && select < running && running < mutex);
         assert_eq!(rank(""), Rank::Rest);
         assert_eq!(rank("-1 0x0 0x0"), Rank::Rest);

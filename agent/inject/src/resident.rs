@@ -50,11 +50,7 @@ pub(crate) fn images(memory: &Memory, maps: &Maps, build_id: u64) -> Vec<Residen
             let module = Module::read(memory, head.range.start)?;
             let command = module.find(memory, "gilscope_command")?;
             let finish = module.find(memory, "gilscope_finish")?;
-            Some(Resident {
-                build_id,
-                command,
-                finish,
-            })
+            Some(Resident { build_id, command, finish })
         })
         .collect();
     found.sort_by_key(|resident| resident.build_id != build_id);
@@ -63,27 +59,25 @@ pub(crate) fn images(memory: &Memory, maps: &Maps, build_id: u64) -> Vec<Residen
 
 /// The segment that an agent records into, if one does.
 pub(crate) fn live(memory: &Memory, maps: &Maps) -> Option<Live> {
-    maps.iter()
-        .filter(|mapping| mapping.shared)
-        .find_map(|mapping| {
-            let build_id = image::build_of(memfd(mapping)?)?;
-            let start = mapping.range.start;
-            let field = |offset: usize| memory.u32(start + offset as u64).ok();
-            if memory.u64(start + offset_of!(Header, magic) as u64).ok()? != MAGIC {
-                return None;
-            }
-            let daemon_pid = field(offset_of!(Header, daemon_pid))?;
-            Some(Live {
-                range: mapping.range.clone(),
-                daemon_pid,
-                status: field(offset_of!(Header, status))?,
-                abi_version: field(offset_of!(Header, abi_version))?,
-                daemon_alive: holds(daemon_pid, mapping),
-                build_id,
-                inode: mapping.inode,
-                offset: mapping.offset,
-            })
+    maps.iter().filter(|mapping| mapping.shared).find_map(|mapping| {
+        let build_id = image::build_of(memfd(mapping)?)?;
+        let start = mapping.range.start;
+        let field = |offset: usize| memory.u32(start + offset as u64).ok();
+        if memory.u64(start + offset_of!(Header, magic) as u64).ok()? != MAGIC {
+            return None;
+        }
+        let daemon_pid = field(offset_of!(Header, daemon_pid))?;
+        Some(Live {
+            range: mapping.range.clone(),
+            daemon_pid,
+            status: field(offset_of!(Header, status))?,
+            abi_version: field(offset_of!(Header, abi_version))?,
+            daemon_alive: holds(daemon_pid, mapping),
+            build_id,
+            inode: mapping.inode,
+            offset: mapping.offset,
         })
+    })
 }
 
 impl Live {
@@ -126,12 +120,8 @@ fn holds(pid: u32, segment: &Mapping) -> bool {
     };
     let same = |mapping: &Mapping| mapping.inode == segment.inode && mapping.name == segment.name;
     Maps::parse(&text).iter().any(same)
-        || folder
-            .numbers("fd", 1 << 16)
-            .unwrap_or_default()
-            .into_iter()
-            .any(|fd| {
-                let link = folder.link(&format!("fd/{fd}")).unwrap_or_default();
-                String::from_utf8_lossy(&link).strip_suffix(" (deleted)") == Some(&segment.name)
-            })
+        || folder.numbers("fd", 1 << 16).unwrap_or_default().into_iter().any(|fd| {
+            let link = folder.link(&format!("fd/{fd}")).unwrap_or_default();
+            String::from_utf8_lossy(&link).strip_suffix(" (deleted)") == Some(&segment.name)
+        })
 }

@@ -56,23 +56,15 @@ pub(crate) fn early_rewind(registers: &Registers) -> Option<Registers> {
 pub(crate) fn plan(registers: &Registers, code_before: &[u8]) -> Restart {
     let number = registers.orig_rax as i64;
     match registers.rax as i64 {
-        ERESTARTSYS | ERESTARTNOHAND => Restart {
-            home: rewound(registers, number),
-            interruptible: true,
-        },
-        ERESTARTNOINTR => Restart {
-            home: rewound(registers, number),
-            interruptible: false,
-        },
+        ERESTARTSYS | ERESTARTNOHAND => {
+            Restart { home: rewound(registers, number), interruptible: true }
+        }
+        ERESTARTNOINTR => Restart { home: rewound(registers, number), interruptible: false },
         ERESTART_RESTARTBLOCK => restart_block(registers, number, code_before),
-        EINTR if returns_eintr(number) => Restart {
-            home: rewound(registers, number),
-            interruptible: true,
-        },
-        _ => Restart {
-            home: *registers,
-            interruptible: false,
-        },
+        EINTR if returns_eintr(number) => {
+            Restart { home: rewound(registers, number), interruptible: true }
+        }
+        _ => Restart { home: *registers, interruptible: false },
     }
 }
 
@@ -94,10 +86,7 @@ fn restart_block(registers: &Registers, number: i64, code_before: &[u8]) -> Rest
         let mut home = *registers;
         home.rax = EINTR as u64;
         home.orig_rax = u64::MAX;
-        return Restart {
-            home,
-            interruptible: false,
-        };
+        return Restart { home, interruptible: false };
     };
     let mut home = rewound(registers, number);
     // The kernel stored the remaining time where the caller asked for it (relative sleeps only).
@@ -107,28 +96,15 @@ fn restart_block(registers: &Registers, number: i64, code_before: &[u8]) -> Rest
     if number == libc::SYS_clock_nanosleep && home.rsi == 0 && home.r10 != 0 {
         home.rdx = home.r10;
     }
-    Restart {
-        home,
-        interruptible: true,
-    }
+    Restart { home, interruptible: true }
 }
 
 /// The nearest `mov $number,%eax` before the instruction, if it is a call that uses restart blocks.
 fn original_number(code_before: &[u8]) -> Option<i64> {
-    let known = [
-        libc::SYS_poll,
-        libc::SYS_nanosleep,
-        libc::SYS_futex,
-        libc::SYS_clock_nanosleep,
-    ];
-    let numbers = code_before
-        .windows(5)
-        .rev()
-        .filter(|window| window[0] == 0xb8)
-        .map(|window| {
-            i64::from(i32::from_le_bytes(
-                window[1..].try_into().expect("four bytes"),
-            ))
+    let known = [libc::SYS_poll, libc::SYS_nanosleep, libc::SYS_futex, libc::SYS_clock_nanosleep];
+    let numbers =
+        code_before.windows(5).rev().filter(|window| window[0] == 0xb8).map(|window| {
+            i64::from(i32::from_le_bytes(window[1..].try_into().expect("four bytes")))
         });
     numbers.take(1).find(|number| known.contains(number))
 }
@@ -148,17 +124,9 @@ mod tests {
 
     #[test]
     fn restart_codes_rewind() {
-        for code in [
-            ERESTARTSYS,
-            ERESTARTNOHAND,
-            ERESTARTNOINTR,
-            ERESTART_RESTARTBLOCK,
-        ] {
+        for code in [ERESTARTSYS, ERESTARTNOHAND, ERESTARTNOINTR, ERESTART_RESTARTBLOCK] {
             let restart = plan(&at(libc::SYS_read, code), &[]);
-            assert_eq!(
-                (restart.home.rip, restart.home.rax),
-                (0x1000, libc::SYS_read as u64)
-            );
+            assert_eq!((restart.home.rip, restart.home.rax), (0x1000, libc::SYS_read as u64));
             assert_eq!(restart.interruptible, code != ERESTARTNOINTR);
         }
     }
@@ -179,10 +147,7 @@ mod tests {
         code.extend([0xb8, 7, 0, 0, 0, 0x0f, 0x05]);
         let restart = plan(&at(libc::SYS_restart_syscall, ERESTART_RESTARTBLOCK), &code);
         assert_eq!((restart.home.rip, restart.home.rax), (0x1000, 7));
-        let restart = plan(
-            &at(libc::SYS_restart_syscall, ERESTART_RESTARTBLOCK),
-            &[0x90; 30],
-        );
+        let restart = plan(&at(libc::SYS_restart_syscall, ERESTART_RESTARTBLOCK), &[0x90; 30]);
         assert_eq!((restart.home.rip, restart.home.rax as i64), (0x1002, EINTR));
     }
 

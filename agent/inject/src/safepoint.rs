@@ -32,10 +32,7 @@ pub(crate) struct Rejected {
 
 /// A rejection that another moment may cure.
 pub(crate) fn no(why: &'static str) -> Rejected {
-    Rejected {
-        why,
-        needs_tables: None,
-    }
+    Rejected { why, needs_tables: None }
 }
 
 /// Calls in which a thread waits while holding none of those locks.
@@ -120,10 +117,7 @@ impl Judge<'_> {
     /// A thread in user code: every frame is named by the unwind tables, down to the thread's start, and
     /// the C library appears only where it started the thread.
     pub(crate) fn in_user_code(&self, registers: &Registers, rseq_section: u64) -> Verdict {
-        let mapping = self
-            .maps
-            .at(registers.rip)
-            .filter(|mapping| mapping.is_file());
+        let mapping = self.maps.at(registers.rip).filter(|mapping| mapping.is_file());
         if mapping.is_none() || rseq_section != 0 {
             return Err(no("in code of no file, or in a restartable sequence"));
         }
@@ -135,32 +129,19 @@ impl Judge<'_> {
         if !outside(registers.rip) {
             return Err(no("in the C library"));
         }
-        let frames = self
-            .unwinder
-            .walk(self.memory, registers)
-            .map_err(unproven)?;
-        if frames
-            .iter()
-            .any(|address| self.clib.restorers.contains(address))
-        {
+        let frames = self.unwinder.walk(self.memory, registers).map_err(unproven)?;
+        if frames.iter().any(|address| self.clib.restorers.contains(address)) {
             return Err(no("in a signal handler"));
         }
         // The program's own `_start` may stand behind the C library's frames, as the very last.
-        let own = frames
-            .iter()
-            .take_while(|address| outside(**address))
-            .count();
+        let own = frames.iter().take_while(|address| outside(**address)).count();
         let started_by = &frames[own..];
         let middle = &started_by[..started_by.len().saturating_sub(1)];
-        let only_libc = middle
-            .iter()
-            .all(|address| within(&self.clib.libc, *address));
+        let only_libc = middle.iter().all(|address| within(&self.clib.libc, *address));
         let start_ok = started_by.last().is_none_or(|address| {
             within(&self.clib.libc, *address) || (!middle.is_empty() && outside(*address))
         });
-        let allocator = started_by
-            .iter()
-            .any(|address| within(&self.clib.allocators, *address));
+        let allocator = started_by.iter().any(|address| within(&self.clib.allocators, *address));
         if only_libc && start_ok && !allocator {
             Ok(())
         } else {
@@ -186,10 +167,9 @@ impl Judge<'_> {
 
 fn unproven(why: Unproven) -> Rejected {
     match why {
-        Unproven::NoTables(address) => Rejected {
-            why: "in code without unwind tables",
-            needs_tables: Some(address),
-        },
+        Unproven::NoTables(address) => {
+            Rejected { why: "in code without unwind tables", needs_tables: Some(address) }
+        }
         Unproven::NoRule => no("in code whose callers cannot be proven"),
         Unproven::TooDeep => no("in too deep a recursion"),
     }
@@ -214,12 +194,7 @@ mod tests {
         for operation in [0x80, 0x81, 0, 0x86] {
             assert!(!waits(&call(libc::SYS_futex, operation)));
         }
-        for number in [
-            libc::SYS_mmap,
-            libc::SYS_brk,
-            libc::SYS_munmap,
-            libc::SYS_openat,
-        ] {
+        for number in [libc::SYS_mmap, libc::SYS_brk, libc::SYS_munmap, libc::SYS_openat] {
             assert!(!waits(&call(number, 0)));
         }
         assert!(waits(&call(libc::SYS_epoll_wait, 0)));

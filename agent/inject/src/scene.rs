@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::identity::Identity;
 use crate::maps::Maps;
 use crate::memory::Memory;
+use crate::python::{self, Found};
 use crate::unwind::Unwinder;
 use crate::xstate;
 
@@ -30,20 +31,20 @@ impl<'a> Scene<'a> {
             _ => {}
         }
         if status.tracer_pid != 0 {
-            return Err(Error::Traced {
-                pid: target.pid(),
-                by: status.tracer_pid,
-            });
+            return Err(Error::Traced { pid: target.pid(), by: status.tracer_pid });
         }
         if status.shadow_stack {
             let why = "shadow stacks (CET) are on in it: start it with `gilscope run`".into();
-            return Err(Error::Unsupported {
-                pid: target.pid(),
-                why,
-            });
+            return Err(Error::Unsupported { pid: target.pid(), why });
         }
         let memory = target.memory(true)?;
         let maps = target.maps()?;
+        let program = target.program();
+        let found = python::find(&memory, &maps, &program);
+        if !matches!(found, Found::CPython(_)) {
+            target.verify()?;
+            return Err(found.refusal(target.pid(), program));
+        }
         // A process that ends meanwhile reads like one without a C library.
         let clib = CLibrary::find(target, &memory, &maps)
             .or_else(|error| target.verify().and(Err(error)))?;
@@ -51,15 +52,7 @@ impl<'a> Scene<'a> {
         let limits = target.folder().text("limits").unwrap_or_default();
         let stack_limit = soft_limit(&limits, "Max stack size").unwrap_or(u64::MAX);
         let unwinder = Unwinder::default();
-        Ok(Self {
-            target,
-            memory,
-            maps,
-            clib,
-            unwinder,
-            caught: status.caught,
-            stack_limit,
-        })
+        Ok(Self { target, memory, maps, clib, unwinder, caught: status.caught, stack_limit })
     }
 
     pub(crate) fn reread_maps(&mut self) -> Result<(), Error> {
@@ -70,11 +63,5 @@ impl<'a> Scene<'a> {
 
 /// A soft limit from `/proc/PID/limits`; `None` for unlimited or unknown.
 pub(crate) fn soft_limit(limits: &str, name: &str) -> Option<u64> {
-    limits
-        .lines()
-        .find_map(|line| line.strip_prefix(name))?
-        .split_whitespace()
-        .next()?
-        .parse()
-        .ok()
+    limits.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?.parse().ok()
 }

@@ -32,10 +32,7 @@ pub struct Status {
 impl Status {
     /// Parses the text. Total: no input makes it fail.
     pub fn parse(text: &str) -> Self {
-        let mut status = Status {
-            state: '?',
-            ..Self::default()
-        };
+        let mut status = Status { state: '?', ..Self::default() };
         for line in text.lines() {
             if let Some((key, value)) = line.split_once(':') {
                 status.take(key, value.trim());
@@ -52,11 +49,7 @@ impl Status {
             "Name" => self.name = value.to_owned(),
             "State" => self.state = value.chars().next().unwrap_or('?'),
             "TracerPid" => self.tracer_pid = number(),
-            "Uid" => self
-                .uids
-                .iter_mut()
-                .zip(numbers())
-                .for_each(|(uid, seen)| *uid = seen),
+            "Uid" => self.uids.iter_mut().zip(numbers()).for_each(|(uid, seen)| *uid = seen),
             "NSpid" => self.inner_pids = numbers().collect(),
             "Threads" => self.threads = number(),
             "SigPnd" => self.pending = mask(),
@@ -83,27 +76,15 @@ mod tests {
              Threads:\t3\nSigPnd:\t0000000000000001\nSigCgt:\t8000000000000000\nSeccomp:\t2\n\
              x86_Thread_features:\tshstk wrss\n",
         );
-        assert_eq!(
-            (status.state, status.tracer_pid, status.uids),
-            ('T', 7, [1, 2, 3, 4])
-        );
-        assert_eq!(
-            (status.inner_pids, status.threads, status.pending),
-            (vec![70, 2], 3, 1)
-        );
-        assert_eq!(
-            (status.caught, status.seccomp, status.shadow_stack),
-            (1 << 63, 2, true)
-        );
+        assert_eq!((status.state, status.tracer_pid, status.uids), ('T', 7, [1, 2, 3, 4]));
+        assert_eq!((status.inner_pids, status.threads, status.pending), (vec![70, 2], 3, 1));
+        assert_eq!((status.caught, status.seccomp, status.shadow_stack), (1 << 63, 2, true));
         assert_eq!(status.name, "py: x");
     }
 
     #[test]
     fn nonsense_is_not_an_error() {
         let status = Status::parse("State:\nUid: x\nSigCgt: zz\n\u{0}:::\nThreads: 99999999999999");
-        assert_eq!(
-            (status.state, status.uids, status.caught, status.threads),
-            ('?', [0; 4], 0, 0)
-        );
+        assert_eq!((status.state, status.uids, status.caught, status.threads), ('?', [0; 4], 0, 0));
     }
 }

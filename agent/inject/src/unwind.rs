@@ -65,9 +65,7 @@ impl Unwinder {
     }
 
     fn tables(&self, address: u64) -> Option<&Tables> {
-        self.images
-            .iter()
-            .find(|image| image.text.iter().any(|range| range.contains(&address)))
+        self.images.iter().find(|image| image.text.iter().any(|range| range.contains(&address)))
     }
 
     /// All code addresses from `registers.rip` to the end of the stack, which must be reached.
@@ -77,11 +75,7 @@ impl Unwinder {
         registers: &Registers,
     ) -> Result<Vec<u64>, Unproven> {
         let mut frame = Frame::of(registers);
-        let mut stack = Stack {
-            memory,
-            start: 0,
-            bytes: Vec::new(),
-        };
+        let mut stack = Stack { memory, start: 0, bytes: Vec::new() };
         let mut context = UnwindContext::new();
         let mut found = vec![registers.rip];
         let started = Instant::now();
@@ -109,61 +103,40 @@ fn load(memory: &Memory, maps: &Maps, address: u64) -> Option<Tables> {
     let module = Module::read(memory, head.range.start)?;
     let index_range = module.unwind_index.clone()?;
     let index_len = index_range.end - index_range.start;
-    let index = memory
-        .read(index_range.start, index_len.min(MAX_TABLES))
-        .ok()?;
+    let index = memory.read(index_range.start, index_len.min(MAX_TABLES)).ok()?;
     let bases = BaseAddresses::default().set_eh_frame_hdr(index_range.start);
-    let parsed = EhFrameHdr::new(&index, LittleEndian)
-        .parse(&bases, 8)
-        .ok()?;
+    let parsed = EhFrameHdr::new(&index, LittleEndian).parse(&bases, 8).ok()?;
     let gimli::Pointer::Direct(frames_at) = parsed.eh_frame_ptr() else {
         return None;
     };
-    let load = module
-        .loads
-        .iter()
-        .find(|range| range.contains(&frames_at))?;
+    let load = module.loads.iter().find(|range| range.contains(&frames_at))?;
     let length = load.end - frames_at;
     if length > MAX_TABLES {
         return None;
     }
     let frames = memory.read_some(frames_at, length as usize);
-    Some(Tables {
-        text: module.text,
-        index_at: index_range.start,
-        index,
-        frames_at,
-        frames,
-    })
+    Some(Tables { text: module.text, index_at: index_range.start, index, frames_at, frames })
 }
 
 impl Tables {
     /// Goes to the caller's frame. `Some(false)` at the outermost one, `None` where the tables fail.
-    fn step<'a>(
-        &'a self,
+    fn step(
+        &self,
         address: u64,
         frame: &mut Frame,
         stack: &mut Stack<'_>,
         context: &mut UnwindContext<usize>,
     ) -> Option<bool> {
-        let bases = BaseAddresses::default()
-            .set_eh_frame_hdr(self.index_at)
-            .set_eh_frame(self.frames_at);
+        let bases =
+            BaseAddresses::default().set_eh_frame_hdr(self.index_at).set_eh_frame(self.frames_at);
         let section = EhFrame::new(&self.frames, LittleEndian);
-        let index = EhFrameHdr::new(&self.index, LittleEndian)
-            .parse(&bases, 8)
-            .ok()?;
+        let index = EhFrameHdr::new(&self.index, LittleEndian).parse(&bases, 8).ok()?;
         let fde = index
             .table()?
             .fde_for_address(&section, &bases, address, EhFrame::cie_from_offset)
             .ok()?;
-        let row = fde
-            .unwind_info_for_address(&section, &bases, context, address)
-            .ok()?;
-        let place = Place {
-            section,
-            encoding: fde.cie().encoding(),
-        };
+        let row = fde.unwind_info_for_address(&section, &bases, context, address).ok()?;
+        let place = Place { section, encoding: fde.cie().encoding() };
         let cfa = match row.cfa() {
             CfaRule::RegisterAndOffset { register, offset } => {
                 frame.get(*register)?.checked_add_signed(*offset)?
@@ -221,10 +194,7 @@ impl Place<'_> {
         frame: &Frame,
         stack: &mut Stack<'_>,
     ) -> Option<u64> {
-        let mut evaluation = expression
-            .get(&self.section)
-            .ok()?
-            .evaluation(self.encoding);
+        let mut evaluation = expression.get(&self.section).ok()?.evaluation(self.encoding);
         evaluation.set_max_iterations(1000);
         if let Some(value) = initial {
             evaluation.set_initial_value(value);
@@ -233,14 +203,12 @@ impl Place<'_> {
         loop {
             result = match result {
                 EvaluationResult::Complete => break,
-                EvaluationResult::RequiresRegister { register, .. } => evaluation
-                    .resume_with_register(Value::Generic(frame.get(register)?))
-                    .ok()?,
-                EvaluationResult::RequiresMemory {
-                    address, size: 8, ..
-                } => evaluation
-                    .resume_with_memory(Value::Generic(stack.word(address)?))
-                    .ok()?,
+                EvaluationResult::RequiresRegister { register, .. } => {
+                    evaluation.resume_with_register(Value::Generic(frame.get(register)?)).ok()?
+                }
+                EvaluationResult::RequiresMemory { address, size: 8, .. } => {
+                    evaluation.resume_with_memory(Value::Generic(stack.word(address)?)).ok()?
+                }
                 _ => return None,
             };
         }
@@ -290,9 +258,7 @@ impl Stack<'_> {
     fn word(&mut self, address: u64) -> Option<u64> {
         let held = |stack: &Self| {
             let at = usize::try_from(address.checked_sub(stack.start)?).ok()?;
-            Some(u64::from_le_bytes(
-                stack.bytes.get(at..at.checked_add(8)?)?.try_into().ok()?,
-            ))
+            Some(u64::from_le_bytes(stack.bytes.get(at..at.checked_add(8)?)?.try_into().ok()?))
         };
         held(self).or_else(|| {
             self.start = address;

@@ -1,11 +1,7 @@
 //! What the tests over real processes share: the stand-in agent, hosts, and a segment.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(
-    unreachable_pub,
-    missing_docs,
-    reason = "a module of several test binaries"
-)]
+#![allow(unreachable_pub, missing_docs, reason = "a module of several test binaries")]
 
 use inject::{Attached, Error, Identity, Options, Segment, attach};
 use std::fs::{self, File};
@@ -27,13 +23,7 @@ pub fn agent() -> &'static [u8] {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
         let library = folder.join(format!("agent-{}.so", std::process::id()));
         let done = Command::new("cc")
-            .args([
-                "-shared",
-                "-fPIC",
-                "-O2",
-                "-nostartfiles",
-                "-Wl,-z,nodelete",
-            ])
+            .args(["-shared", "-fPIC", "-O2", "-nostartfiles", "-Wl,-z,nodelete"])
             .arg(format!("-DABI_VERSION={ABI_VERSION}"))
             .arg(format!("-DSTATUS_AT={}", offset_of!(Header, status)))
             .arg(format!("-DSTATUS_RECORDING={}", status::RECORDING))
@@ -52,14 +42,8 @@ pub fn agent() -> &'static [u8] {
 pub fn write_header(file: &File, offset: u64, target: u32) -> io::Result<()> {
     let put = |at: usize, value: &[u8]| file.write_all_at(value, offset + at as u64);
     put(offset_of!(Header, abi_version), &ABI_VERSION.to_le_bytes())?;
-    put(
-        offset_of!(Header, segment_bytes),
-        &SEGMENT_BYTES.to_le_bytes(),
-    )?;
-    put(
-        offset_of!(Header, daemon_pid),
-        &std::process::id().to_le_bytes(),
-    )?;
+    put(offset_of!(Header, segment_bytes), &SEGMENT_BYTES.to_le_bytes())?;
+    put(offset_of!(Header, daemon_pid), &std::process::id().to_le_bytes())?;
     put(offset_of!(Header, target_pid), &target.to_le_bytes())?;
     put(offset_of!(Header, magic), &MAGIC.to_le_bytes())
 }
@@ -67,11 +51,8 @@ pub fn write_header(file: &File, offset: u64, target: u32) -> io::Result<()> {
 pub fn try_attach(target: &Identity, options: Options) -> Result<Attached, Error> {
     let inner = target.inner_pid();
     let mut prepare = |file: &File, offset: u64| write_header(file, offset, inner);
-    let segment = Segment {
-        bytes: SEGMENT_BYTES,
-        prefault_bytes: 64 * 1024,
-        prepare: &mut prepare,
-    };
+    let segment =
+        Segment { bytes: SEGMENT_BYTES, prefault_bytes: 64 * 1024, prepare: &mut prepare };
     attach(target, agent(), segment, options)
 }
 
@@ -85,10 +66,7 @@ pub fn wait_status(attached: &Attached, wanted: u32) {
         if u32::from_le_bytes(bytes) == wanted {
             return;
         }
-        assert!(
-            started.elapsed() < Duration::from_secs(10),
-            "status {bytes:?}, wanted {wanted}"
-        );
+        assert!(started.elapsed() < Duration::from_secs(10), "status {bytes:?}, wanted {wanted}");
         std::thread::sleep(Duration::from_micros(200));
     }
 }
@@ -102,11 +80,8 @@ pub struct Host {
 impl Host {
     /// Starts a host and waits until it says "ready".
     pub fn start(command: &mut Command) -> Self {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the host starts");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the host starts");
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         out.read_line(&mut line).unwrap();
@@ -176,18 +151,8 @@ pub fn footprint(target: &Identity) -> Footprint {
     let mut fds: Vec<_> = fs::read_dir(folder).unwrap().filter_map(link).collect();
     fds.sort();
     let maps = target.maps().unwrap();
-    let images = maps
-        .iter()
-        .filter(|mapping| mapping.name.contains("gilscope"))
-        .map(|mapping| {
-            format!(
-                "{:x} {} {} {}",
-                mapping.range.start, mapping.name, mapping.execute, mapping.shared
-            )
-        });
-    Footprint {
-        fds,
-        threads: target.threads(usize::MAX).len(),
-        images: images.collect(),
-    }
+    let images = maps.iter().filter(|mapping| mapping.name.contains("gilscope")).map(|mapping| {
+        format!("{:x} {} {} {}", mapping.range.start, mapping.name, mapping.execute, mapping.shared)
+    });
+    Footprint { fds, threads: target.threads(usize::MAX).len(), images: images.collect() }
 }

@@ -10,9 +10,8 @@ use inject::{Error, Options, detach};
 use std::time::Duration;
 use wire::segment::status;
 
-const HOSTS: [&str; 10] = [
-    "select", "epoll", "poll", "sleep", "recv", "lock", "cpu", "storm", "pipe", "malloc",
-];
+const HOSTS: [&str; 10] =
+    ["select", "epoll", "poll", "sleep", "recv", "lock", "cpu", "storm", "pipe", "malloc"];
 
 fn chosen(variable: &str, name: &str) -> bool {
     std::env::var(variable).map_or(true, |list| list.split(',').any(|part| name.contains(part)))
@@ -20,19 +19,14 @@ fn chosen(variable: &str, name: &str) -> bool {
 
 #[test]
 fn cycles_leave_no_trace() {
-    let cycles: usize = std::env::var("INJECT_CYCLES")
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(3);
+    let cycles: usize =
+        std::env::var("INJECT_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
     agent();
     let pythons = pythons();
     if pythons.is_empty() {
         println!("skipped: no interpreter on this machine");
     }
-    for python in pythons
-        .iter()
-        .filter(|path| chosen("INJECT_PYTHONS", &path.to_string_lossy()))
-    {
+    for python in pythons.iter().filter(|path| chosen("INJECT_PYTHONS", &path.to_string_lossy())) {
         for shape in HOSTS.iter().filter(|shape| chosen("INJECT_HOSTS", shape)) {
             let host = Host::python(python, shape);
             let mut stops = cycle(&host, cycles);
@@ -66,23 +60,17 @@ fn cycle(host: &Host, cycles: usize) -> Vec<Duration> {
             .unwrap_or_else(|error| panic!("attach {round} of {}: {error}", host.pid()));
         assert_eq!(attached.reused, round > 0, "one image for ever");
         wait_status(&attached, status::RECORDING);
-        stops.extend(attached.stops.iter().map(|stop| stop.stopped));
+        stops.extend(attached.stops.iter().map(|stop| stop.to_stop + stop.stopped));
         let again = try_attach(&target, Options::default());
-        assert!(
-            matches!(again, Err(Error::AlreadyAttached { alive: true, .. })),
-            "{again:?}"
-        );
+        assert!(matches!(again, Err(Error::AlreadyAttached { alive: true, .. })), "{again:?}");
         let left = detach(&target, Options::default())
             .unwrap_or_else(|error| panic!("detach {round} of {}: {error}", host.pid()));
-        stops.push(left.stopped);
+        stops.push(left.to_stop + left.stopped);
         wait_status(&attached, status::DETACHED);
         attached.reclaim();
         let now = settled(host, before.threads);
         assert_eq!((&now.fds, now.threads), (&before.fds, before.threads));
-        assert_eq!(
-            *after_first.get_or_insert_with(|| now.images.clone()),
-            now.images
-        );
+        assert_eq!(*after_first.get_or_insert_with(|| now.images.clone()), now.images);
     }
     stops
 }
