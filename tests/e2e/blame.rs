@@ -1,0 +1,62 @@
+//! Blame: whoever holds the GIL in a known function, at a known line, is found by those who wait.
+
+use crate::harness::report::cell;
+use crate::harness::{Program, Python, Report, Session};
+use crate::on_every_python;
+use serde_json::Value;
+use std::time::Duration;
+
+fn watch(python: &Python, kind: &str) -> (Value, Report) {
+    let mut program = Program::start(python, "blame.py", &[kind]);
+    program.wait_quiet();
+    let session = Session::attach(&program, &[]);
+    program.say("go");
+    std::thread::sleep(Duration::from_millis(1500));
+    program.say("stop");
+    let truth = program.truth();
+    let report = session.finish();
+    program.end_well();
+    (truth, report)
+}
+
+/// Nine tenths of what was inflicted go to the known thread, function, file and line; that row.
+fn blamed<'a>(report: &'a Report, truth: &Value) -> &'a Value {
+    let inflicted_ns = report.sum("blame", "wait_inflicted_ns");
+    assert!(inflicted_ns > 100_000_000, "the waiters waited: {inflicted_ns} ns");
+    let holder = &report.thread("holder")["thread_id"];
+    let top = report.rows("blame").iter().max_by_key(|row| cell(row, "wait_inflicted_ns")).expect("rows");
+    for key in ["function", "file", "line"] {
+        assert_eq!(top[key], truth[key], "{top} should tell {truth}");
+    }
+    assert_eq!(&top["thread_id"], holder, "{top}");
+    let share = cell(top, "wait_inflicted_ns") as f64 / inflicted_ns as f64;
+    assert!(share >= 0.9, "{share} of the blame is right: {:?}", report.rows("blame"));
+    top
+}
+
+fn bytecode(python: &Python) {
+    let (truth, report) = watch(python, "python");
+    blamed(&report, &truth);
+}
+on_every_python!(a_python_loop_is_blamed, bytecode);
+
+fn operator(python: &Python) {
+    let (truth, report) = watch(python, "operator");
+    blamed(&report, &truth);
+}
+on_every_python!(a_long_operator_is_blamed, operator);
+
+fn call(python: &Python) {
+    let (truth, report) = watch(python, "call");
+    blamed(&report, &truth);
+}
+on_every_python!(a_long_c_call_is_blamed, call);
+
+fn native(python: &Python) {
+    let (truth, report) = watch(python, "native");
+    let row = blamed(&report, &truth);
+    let module = row["native_module"].as_str().unwrap_or_else(|| panic!("no native module in {row}"));
+    let known = ["_ctypes", "libffi", "libc"];
+    assert!(known.iter().any(|name| module.contains(name)), "{module}");
+}
+on_every_python!(a_foreign_function_that_keeps_the_gil_is_blamed_with_its_module, native);

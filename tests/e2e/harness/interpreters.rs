@@ -1,0 +1,143 @@
+//! The interpreter matrix: pyenv's builds by version, Debian's static one, C programs that embed one.
+//!
+//! A missing interpreter skips its tests: the reason is printed and, for the count that `tests/run`
+//! prints, appended to the file that `GILSCOPE_SKIPPED` names.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// One interpreter of the matrix.
+#[derive(Clone, Debug)]
+pub(crate) struct Python {
+    pub(crate) path: PathBuf,
+    /// Major and minor.
+    pub(crate) version: (u32, u32),
+}
+
+impl Python {
+    /// The interpreter that the matrix knows as `name`, or the reason why there is none.
+    pub(crate) fn find(name: &str) -> Result<Self, String> {
+        let (version, path) = match name.strip_prefix("debian ") {
+            Some(version) => (version, Some(PathBuf::from(format!("/usr/bin/python{version}")))),
+            None => (name, pyenv_python(name)),
+        };
+        let path = path.filter(|p| p.exists()).ok_or(format!("no Python {name} on this machine"))?;
+        let (major, minor) = version.split_once('.').expect("a version in the matrix has two parts");
+        let number = |text: &str| text.parse().expect("a version in the matrix is two numbers");
+        Ok(Self { path, version: (number(major), number(minor)) })
+    }
+
+    /// Has the 3.2+ GIL: drop requests and a switch interval.
+    pub(crate) fn has_switch_interval(&self) -> bool {
+        self.version.0 >= 3
+    }
+
+    /// Builds `tests/programs/embed.c` against this interpreter, or says why that cannot be.
+    pub(crate) fn embedding(&self, into: &Path) -> Result<PathBuf, String> {
+        let bin = self.path.parent().ok_or("no folder")?;
+        let config = bin.join("python3-config");
+        let flags = Command::new(&config)
+            .args(["--includes", "--ldflags", "--embed"])
+            .output()
+            .map_err(|e| format!("{}: {e}", config.display()))?;
+        let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
+        let program = into.join("embed");
+        let rpath = format!("-Wl,-rpath,{}", bin.with_file_name("lib").display());
+        let compiled = Command::new("cc")
+            .args(["-O2", "-o"])
+            .arg(&program)
+            .arg(super::tests_dir().join("programs/embed.c"))
+            .args(flags.split_whitespace())
+            .arg(rpath)
+            .output()
+            .map_err(|e| format!("cc: {e}"))?;
+        if !compiled.status.success() {
+            return Err(format!("embed.c does not build: {}", String::from_utf8_lossy(&compiled.stderr)));
+        }
+        Ok(program)
+    }
+}
+
+/// The newest patch release of `version` under `pyenv root`.
+fn pyenv_python(version: &str) -> Option<PathBuf> {
+    static ROOT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let root = ROOT.get_or_init(|| {
+        let said = Command::new("pyenv").arg("root").output().ok().filter(|o| o.status.success());
+        let said = said.map(|o| PathBuf::from(String::from_utf8_lossy(&o.stdout).trim()));
+        said.or_else(|| std::env::var_os("PYENV_ROOT").map(PathBuf::from))
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv")))
+    });
+    let versions = std::fs::read_dir(root.as_ref()?.join("versions")).ok()?;
+    let patch = |path: &PathBuf| -> Option<u32> {
+        path.file_name()?.to_str()?.strip_prefix(version)?.strip_prefix('.')?.parse().ok()
+    };
+    let found = versions.flatten().map(|e| e.path()).filter(|p| patch(p).is_some());
+    found.max_by_key(patch).map(|p| p.join("bin/python"))
+}
+
+/// Says that this test cannot run here, and why; the caller returns.
+pub(crate) fn skip(reason: &str) {
+    println!("skipped: {reason}");
+    if let Some(path) = std::env::var_os("GILSCOPE_SKIPPED") {
+        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("list of skipped tests");
+        writeln!(file, "{reason}").expect("list of skipped tests");
+    }
+}
+
+/// Runs a scenario on an interpreter of the matrix, or skips it.
+pub(crate) fn run_on(name: &str, scenario: fn(&Python)) {
+    match Python::find(name) {
+        Ok(python) => scenario(&python),
+        Err(reason) => skip(&reason),
+    }
+}
+
+/// One test per interpreter: `on_pythons!(sentence, scenario, [test_name "matrix name", …])`.
+#[macro_export]
+macro_rules! on_pythons {
+    ($sentence:ident, $scenario:ident, [$($test:ident $name:literal),+ $(,)?]) => {
+        mod $sentence {
+            $(#[test]
+            fn $test() {
+                $crate::harness::interpreters::run_on($name, super::$scenario);
+            })+
+        }
+    };
+}
+
+/// The whole matrix.
+#[macro_export]
+macro_rules! on_every_python {
+    ($sentence:ident, $scenario:ident) => {
+        $crate::on_pythons!($sentence, $scenario, [
+            python_2_7 "2.7", python_3_6 "3.6", python_3_7 "3.7", python_3_8 "3.8", python_3_9 "3.9",
+            python_3_10 "3.10", python_3_11 "3.11", python_3_12 "3.12", python_3_13 "3.13",
+            debian_3_11 "debian 3.11",
+        ]);
+    };
+}
+
+/// All that have the GIL of 3.2 and later.
+#[macro_export]
+macro_rules! on_every_python3 {
+    ($sentence:ident, $scenario:ident) => {
+        $crate::on_pythons!($sentence, $scenario, [
+            python_3_6 "3.6", python_3_7 "3.7", python_3_8 "3.8", python_3_9 "3.9", python_3_10 "3.10",
+            python_3_11 "3.11", python_3_12 "3.12", python_3_13 "3.13", debian_3_11 "debian 3.11",
+        ]);
+    };
+}
+
+/// One of each kind: semaphore GIL, GIL made late, frames old and new, static and stripped, newest.
+#[macro_export]
+macro_rules! on_typical_pythons {
+    ($sentence:ident, $scenario:ident) => {
+        $crate::on_pythons!($sentence, $scenario, [
+            python_2_7 "2.7", python_3_6 "3.6", python_3_9 "3.9", debian_3_11 "debian 3.11",
+            python_3_12 "3.12", python_3_13 "3.13",
+        ]);
+    };
+}

@@ -1,0 +1,29 @@
+//! What every test of a real process needs: interpreters, programs, sessions, reports, a witness.
+//!
+//! A test reads as situation, act, expected; whatever waits, kills or parses stands here. Nothing
+//! here sleeps for a time to pass: it waits for a line or a state, with a bound.
+
+pub(crate) mod interpreters;
+pub(crate) mod process;
+pub(crate) mod program;
+pub(crate) mod recording;
+pub(crate) mod report;
+pub(crate) mod session;
+pub(crate) mod witness;
+
+pub(crate) use interpreters::{Python, skip};
+pub(crate) use program::Program;
+pub(crate) use report::Report;
+pub(crate) use session::Session;
+
+use std::path::PathBuf;
+
+/// The `tests` folder of the repository.
+pub(crate) fn tests_dir() -> PathBuf {
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests")).canonicalize().expect("tests folder")
+}
+
+/// A new folder for one test's files, removed with the returned guard.
+pub(crate) fn scratch() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("gilscope-test-").tempdir().expect("temporary folder")
+}

@@ -1,0 +1,41 @@
+//! Loss: a ring that is too small loses events, and every one of them is counted.
+
+use crate::harness::report::cell;
+use crate::harness::{Program, Python, Session};
+use crate::on_typical_pythons;
+
+/// Room for 16 events of 64 bytes.
+const TINY: &[(&str, &str)] = &[("GILSCOPE_RING_BYTES", "1KiB")];
+
+fn tiny_ring(python: &Python) {
+    let mut program = Program::start(python, "cycles.py", &["2", "20000"]);
+    program.wait_quiet();
+    let session = Session::attach_with(&program, &["--trace"], TINY);
+    program.say("go");
+    let truth = program.truth();
+    let (report, delivered) = session.finish_and(crate::harness::recording::n_events);
+    program.end_well();
+    assert_eq!(report.n("gil.acquires"), cell(&truth, "acquires"), "counters never depend on the ring");
+    let lost = report.n("loss.events_lost");
+    assert!(lost > 0, "a ring of 1 KiB is too small for this");
+    let by_cause = report.at("loss.by_cause").as_object().expect("causes");
+    assert_eq!(by_cause.values().filter_map(serde_json::Value::as_u64).sum::<u64>(), lost);
+    // With --trace each release makes one event, and so does each contended acquire.
+    let produced = report.n("gil.acquires") + report.n("gil.acquires_contended");
+    assert_eq!(delivered + lost, produced, "{delivered} delivered, {lost} lost");
+    report.check_sums(true);
+}
+on_typical_pythons!(delivered_and_lost_events_are_all_that_were_produced, tiny_ring);
+
+fn large_ring(python: &Python) {
+    let mut program = Program::start(python, "cycles.py", &["2", "2000"]);
+    program.wait_quiet();
+    let session = Session::attach_with(&program, &["--trace"], &[("GILSCOPE_RING_BYTES", "4MiB")]);
+    program.say("go");
+    program.truth();
+    let (report, delivered) = session.finish_and(crate::harness::recording::n_events);
+    program.end_well();
+    assert_eq!(report.n("loss.events_lost"), 0);
+    assert_eq!(delivered, report.n("gil.acquires") + report.n("gil.acquires_contended"));
+}
+on_typical_pythons!(a_ring_that_is_large_enough_loses_nothing, large_ring);
