@@ -24,7 +24,8 @@ fn blamed<'a>(report: &'a Report, truth: &Value) -> &'a Value {
     let inflicted_ns = report.sum("blame", "wait_inflicted_ns");
     assert!(inflicted_ns > 100_000_000, "the waiters waited: {inflicted_ns} ns");
     let holder = &report.thread("holder")["thread_id"];
-    let top = report.rows("blame").iter().max_by_key(|row| cell(row, "wait_inflicted_ns")).expect("rows");
+    let top =
+        report.rows("blame").iter().max_by_key(|row| cell(row, "wait_inflicted_ns")).expect("rows");
     for key in ["function", "file", "line"] {
         assert_eq!(top[key], truth[key], "{top} should tell {truth}");
     }
@@ -55,7 +56,8 @@ on_every_python!(a_long_c_call_is_blamed, call);
 fn native(python: &Python) {
     let (truth, report) = watch(python, "native");
     let row = blamed(&report, &truth);
-    let module = row["native_module"].as_str().unwrap_or_else(|| panic!("no native module in {row}"));
+    let module =
+        row["native_module"].as_str().unwrap_or_else(|| panic!("no native module in {row}"));
     let known = ["_ctypes", "libffi", "libc"];
     assert!(known.iter().any(|name| module.contains(name)), "{module}");
 }

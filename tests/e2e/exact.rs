@@ -29,7 +29,8 @@ fn contending_threads(python: &Python) {
     let main: Vec<_> = report.rows("threads").iter().filter(|t| t["is_main"] == true).collect();
     assert_eq!(main.len(), 1, "one main thread");
     assert_eq!(cell(main[0], "gil.acquires"), cell(&truth, "main_acquires"));
-    let workers = report.rows("threads").iter().filter(|t| t["is_main"] == false && !t["gil"].is_null());
+    let workers =
+        report.rows("threads").iter().filter(|t| t["is_main"] == false && !t["gil"].is_null());
     let acquires: Vec<_> = workers.map(|t| cell(t, "gil.acquires")).filter(|n| *n > 0).collect();
     assert_eq!(acquires, vec![cell(&truth, "worker_acquires"); 4]);
     report.check_sums(true);
@@ -40,13 +41,15 @@ fn contending_threads(python: &Python) {
 on_every_python!(acquires_of_contending_threads_equal_their_own_counts, contending_threads);
 
 fn light(python: &Python) {
-    let (truth, report) = one_round(Program::start(python, "cycles.py", &["2", "10000"]), &["--light"]);
+    let (truth, report) =
+        one_round(Program::start(python, "cycles.py", &["2", "10000"]), &["--light"]);
     assert_eq!(report.n("gil.acquires"), cell(&truth, "acquires"));
 }
 on_every_python!(light_mode_counts_every_cycle, light);
 
 fn traced(python: &Python) {
-    let (truth, report) = one_round(Program::start(python, "cycles.py", &["2", "10000"]), &["--trace"]);
+    let (truth, report) =
+        one_round(Program::start(python, "cycles.py", &["2", "10000"]), &["--trace"]);
     assert_eq!(report.n("gil.acquires"), cell(&truth, "acquires"));
     report.check_sums(true);
 }
@@ -80,7 +83,11 @@ fn foreign_threads(python: &Python) {
     let foreign = report.rows("threads").iter().filter(|t| t["kind"] == "foreign");
     let acquires: Vec<_> = foreign.map(|t| cell(t, "gil.acquires")).collect();
     let share = cell(&truth, "acquires") / cell(&truth, "threads");
-    assert_eq!(acquires, vec![share; 3], "each foreign thread's own count, although none lived long");
+    assert_eq!(
+        acquires,
+        vec![share; 3],
+        "each foreign thread's own count, although none lived long"
+    );
     report.check_sums(true);
 }
 on_pythons!(

@@ -29,7 +29,11 @@ fn target_exits(python: &Python) {
     program.say("stop");
     let (ended, report) = session.wait();
     assert!(ended.status.success(), "{ended:?}");
-    assert!(ended.stderr.contains("exited") || ended.stderr.contains("ended"), "the reason: {}", ended.stderr);
+    assert!(
+        ended.stderr.contains("exited") || ended.stderr.contains("ended"),
+        "the reason: {}",
+        ended.stderr
+    );
     assert!(report.n("gil.acquires") > 0, "drained to its last event");
     assert_eq!(program.end().status.code(), Some(7));
 }
@@ -41,7 +45,11 @@ fn target_is_killed(python: &Python) {
     program.signal(libc::SIGKILL);
     let (ended, _) = session.wait();
     assert!(ended.status.success(), "{ended:?}");
-    assert!(ended.stderr.contains("SIGKILL") || ended.stderr.contains("killed"), "the reason: {}", ended.stderr);
+    assert!(
+        ended.stderr.contains("SIGKILL") || ended.stderr.contains("killed"),
+        "the reason: {}",
+        ended.stderr
+    );
 }
 on_typical_pythons!(a_target_that_is_killed_is_told_with_its_signal, target_is_killed);
 
@@ -50,7 +58,9 @@ fn duration(python: &Python) {
     let folder = scratch();
     let file = folder.path().join("r.gilscope");
     let mut command = gilscope();
-    command.args(["attach", &program.pid().to_string(), "-d", "1s", "--no-dashboard", "-o"]).arg(&file);
+    command
+        .args(["attach", &program.pid().to_string(), "-d", "1s", "--no-dashboard", "-o"])
+        .arg(&file);
     let ended = Process::start(&mut command).finish();
     assert!(ended.status.success() && ended.stdout.is_empty(), "{ended:?}");
     let report = crate::harness::Report::of(&file);
@@ -58,7 +68,10 @@ fn duration(python: &Python) {
     assert!((900_000_000..5_000_000_000).contains(&window_ns), "{window_ns} ns");
     assert_eq!(report.n("target.pid"), u64::from(program.pid()));
     let version = report.at("target.python_version").as_str().expect("a version").to_owned();
-    assert!(version.starts_with(&format!("{}.{}.", python.version.0, python.version.1)), "{version}");
+    assert!(
+        version.starts_with(&format!("{}.{}.", python.version.0, python.version.1)),
+        "{version}"
+    );
     program.say("stop");
     program.truth();
     program.end_well();

@@ -15,7 +15,11 @@ fn tiny_ring(python: &Python) {
     let truth = program.truth();
     let (report, delivered) = session.finish_and(crate::harness::recording::n_events);
     program.end_well();
-    assert_eq!(report.n("gil.acquires"), cell(&truth, "acquires"), "counters never depend on the ring");
+    assert_eq!(
+        report.n("gil.acquires"),
+        cell(&truth, "acquires"),
+        "counters never depend on the ring"
+    );
     let lost = report.n("loss.events_lost");
     assert!(lost > 0, "a ring of 1 KiB is too small for this");
     let by_cause = report.at("loss.by_cause").as_object().expect("causes");

@@ -11,7 +11,10 @@ use std::process::Command;
 
 fn under_gilscope(recording: &Path, command: &Command) -> Command {
     let mut run = gilscope();
-    run.args(["run", "--no-dashboard", "-q", "-o"]).arg(recording).arg("--").arg(command.get_program());
+    run.args(["run", "--no-dashboard", "-q", "-o"])
+        .arg(recording)
+        .arg("--")
+        .arg(command.get_program());
     run.args(command.get_args());
     for (name, value) in command.get_envs() {
         run.env(name, value.expect("no test removes a variable"));
@@ -23,12 +26,17 @@ fn under_gilscope(recording: &Path, command: &Command) -> Command {
 fn both(command: &Command) -> (Ended, Ended) {
     let folder = scratch();
     let mut alone = Command::new(command.get_program());
-    alone.args(command.get_args()).current_dir("/").env("XDG_CONFIG_HOME", "/nonexistent").env("NO_COLOR", "1");
+    alone
+        .args(command.get_args())
+        .current_dir("/")
+        .env("XDG_CONFIG_HOME", "/nonexistent")
+        .env("NO_COLOR", "1");
     for (name, value) in command.get_envs() {
         alone.env(name, value.expect("no test removes a variable"));
     }
     let alone = Process::start(&mut alone).finish();
-    let with = Process::start(&mut under_gilscope(&folder.path().join("r.gilscope"), command)).finish();
+    let with =
+        Process::start(&mut under_gilscope(&folder.path().join("r.gilscope"), command)).finish();
     (alone, with)
 }
 
@@ -55,7 +63,12 @@ fn surroundings(python: &Python) {
 on_every_python!(run_changes_nothing_that_a_program_can_see, surroundings);
 
 fn exit_codes(python: &Python) {
-    for statement in ["raise SystemExit(7)", "1/0", "import os; os.kill(os.getpid(), 15)", "import os; os._exit(3)"] {
+    for statement in [
+        "raise SystemExit(7)",
+        "1/0",
+        "import os; os.kill(os.getpid(), 15)",
+        "import os; os._exit(3)",
+    ] {
         let mut command = Command::new(&python.path);
         command.args(["-c", statement]);
         assert_same(&command);
@@ -74,7 +87,10 @@ fn counted(python: &Python) {
     assert!(ended.status.success(), "{ended:?}");
     let report = Report::of(&file);
     let acquires = report.n("gil.acquires");
-    assert!(acquires >= cell(&truth, "acquires"), "{acquires} include start and end besides {truth}");
+    assert!(
+        acquires >= cell(&truth, "acquires"),
+        "{acquires} include start and end besides {truth}"
+    );
     report.check_sums(false);
     assert_eq!(report.at("target.method"), "preload");
 }
@@ -88,7 +104,8 @@ fn run_of_a_shell_and_its_pipes_changes_nothing() {
 }
 
 fn shell_around_python(python: &Python) {
-    let script = format!("{0} -c 'print(1)'; exec {0} -c 'raise SystemExit(5)'", python.path.display());
+    let script =
+        format!("{0} -c 'print(1)'; exec {0} -c 'raise SystemExit(5)'", python.path.display());
     let mut command = Command::new("bash");
     command.args(["-c", &script]);
     assert_same(&command);
@@ -111,7 +128,8 @@ on_typical_pythons!(run_of_a_tree_of_subprocesses_changes_nothing, subprocess_tr
 fn run_of_a_missing_command_is_one_clear_line() {
     let folder = scratch();
     let command = Command::new("/nonexistent/program");
-    let ended = Process::start(&mut under_gilscope(&folder.path().join("r.gilscope"), &command)).finish();
+    let ended =
+        Process::start(&mut under_gilscope(&folder.path().join("r.gilscope"), &command)).finish();
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(ended.stderr.contains("/nonexistent/program"), "{ended:?}");
 }

@@ -66,7 +66,11 @@ fn convoy(python: &Python) {
         let io = report.thread(&format!("io-{i}"));
         assert_eq!(io["class"], "io", "{io}");
         let cycles = 2 * rounds.as_u64().expect("rounds are counts");
-        assert!(cell(io, "gil.acquires") >= cycles, "{} acquires in {rounds} rounds", cell(io, "gil.acquires"));
+        assert!(
+            cell(io, "gil.acquires") >= cycles,
+            "{} acquires in {rounds} rounds",
+            cell(io, "gil.acquires")
+        );
     }
 }
 on_every_python!(io_threads_and_cpu_threads_are_told_apart, convoy);
@@ -79,8 +83,14 @@ fn forced_releases(python: &Python) {
         let switches = cell(&truth, "switches") as f64;
         // Each change of hands that the threads saw was forced; the machine may add forced releases
         // after which the same thread went on.
-        assert!(forced >= 0.95 * switches - 3.0, "{forced} forced releases, {switches} switches seen");
-        assert!(forced <= 1.5 * switches + 10.0, "{forced} forced releases, {switches} switches seen");
+        assert!(
+            forced >= 0.95 * switches - 3.0,
+            "{forced} forced releases, {switches} switches seen"
+        );
+        assert!(
+            forced <= 1.5 * switches + 10.0,
+            "{forced} forced releases, {switches} switches seen"
+        );
         let busy_ms = 1000.0 * truth["busy_s"].as_f64().expect("seconds");
         let at_most = busy_ms / f64::from(interval_ms);
         assert!(forced <= 1.1 * at_most + 10.0, "{forced} forced, the interval allows {at_most}");

@@ -24,8 +24,10 @@ impl Python {
             Some(version) => (version, Some(PathBuf::from(format!("/usr/bin/python{version}")))),
             None => (name, pyenv_python(name)),
         };
-        let path = path.filter(|p| p.exists()).ok_or(format!("no Python {name} on this machine"))?;
-        let (major, minor) = version.split_once('.').expect("a version in the matrix has two parts");
+        let path =
+            path.filter(|p| p.exists()).ok_or(format!("no Python {name} on this machine"))?;
+        let (major, minor) =
+            version.split_once('.').expect("a version in the matrix has two parts");
         let number = |text: &str| text.parse().expect("a version in the matrix is two numbers");
         Ok(Self { path, version: (number(major), number(minor)) })
     }
@@ -55,7 +57,10 @@ impl Python {
             .output()
             .map_err(|e| format!("cc: {e}"))?;
         if !compiled.status.success() {
-            return Err(format!("embed.c does not build: {}", String::from_utf8_lossy(&compiled.stderr)));
+            return Err(format!(
+                "embed.c does not build: {}",
+                String::from_utf8_lossy(&compiled.stderr)
+            ));
         }
         Ok(program)
     }
@@ -82,7 +87,8 @@ fn pyenv_python(version: &str) -> Option<PathBuf> {
 pub(crate) fn skip(reason: &str) {
     println!("skipped: {reason}");
     if let Some(path) = std::env::var_os("GILSCOPE_SKIPPED") {
-        let mut file = OpenOptions::new().create(true).append(true).open(path).expect("list of skipped tests");
+        let mut file =
+            OpenOptions::new().create(true).append(true).open(path).expect("list of skipped tests");
         writeln!(file, "{reason}").expect("list of skipped tests");
     }
 }

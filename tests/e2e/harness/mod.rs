@@ -20,7 +20,9 @@ use std::path::PathBuf;
 
 /// The `tests` folder of the repository.
 pub(crate) fn tests_dir() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests")).canonicalize().expect("tests folder")
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests"))
+        .canonicalize()
+        .expect("tests folder")
 }
 
 /// A new folder for one test's files, removed with the returned guard.

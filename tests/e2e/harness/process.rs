@@ -60,7 +60,9 @@ impl Lines {
     fn whole(&self) -> String {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
-            if let Err(RecvTimeoutError::Disconnected) = self.arriving.recv_timeout(Duration::from_millis(100)) {
+            if let Err(RecvTimeoutError::Disconnected) =
+                self.arriving.recv_timeout(Duration::from_millis(100))
+            {
                 break;
             }
         }
@@ -87,13 +89,19 @@ impl Process {
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("stdin is open until `finish`");
         // One write, so that the program's one read gets the whole line.
-        stdin.write_all(format!("{line}\n").as_bytes()).unwrap_or_else(|e| panic!("cannot say {line:?}: {e}; {}", self.stderr.so_far()));
+        stdin
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap_or_else(|e| panic!("cannot say {line:?}: {e}; {}", self.stderr.so_far()));
     }
 
     /// Its next line on stdout.
     pub(crate) fn stdout_line(&self) -> String {
         self.stdout.arriving.recv_timeout(PATIENCE).unwrap_or_else(|e| {
-            panic!("no line on stdout ({e}); stdout {:?}, stderr {:?}", self.stdout.so_far(), self.stderr.so_far())
+            panic!(
+                "no line on stdout ({e}); stdout {:?}, stderr {:?}",
+                self.stdout.so_far(),
+                self.stderr.so_far()
+            )
         })
     }
 
@@ -105,7 +113,9 @@ impl Process {
             match self.stderr.arriving.recv_timeout(left) {
                 Ok(line) if wanted(&line) => return line,
                 Ok(_) => {}
-                Err(e) => panic!("the line did not come on stderr ({e}): {:?}", self.stderr.so_far()),
+                Err(e) => {
+                    panic!("the line did not come on stderr ({e}): {:?}", self.stderr.so_far())
+                }
             }
         }
     }
@@ -123,7 +133,11 @@ impl Process {
         self.stdin = None;
         let status = self.wait(patience);
         let status = status.unwrap_or_else(|| {
-            panic!("did not end within {patience:?}; stdout {:?}, stderr {:?}", self.stdout.so_far(), self.stderr.so_far())
+            panic!(
+                "did not end within {patience:?}; stdout {:?}, stderr {:?}",
+                self.stdout.so_far(),
+                self.stderr.so_far()
+            )
         });
         Ended { status, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
     }
@@ -157,7 +171,11 @@ impl Drop for Process {
 }
 
 /// Polls until `done` gives a value; panics with `what` and its last value when patience is over.
-pub(crate) fn wait_for<S: std::fmt::Debug>(what: &str, look: impl Fn() -> S, done: impl Fn(&S) -> bool) {
+pub(crate) fn wait_for<S: std::fmt::Debug>(
+    what: &str,
+    look: impl Fn() -> S,
+    done: impl Fn(&S) -> bool,
+) {
     let until = Instant::now() + PATIENCE;
     loop {
         let seen = look();

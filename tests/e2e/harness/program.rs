@@ -64,9 +64,13 @@ impl Program {
 
     /// What each thread is doing in the kernel, as /proc tells it: number of the call, arguments.
     fn system_calls(&self) -> Vec<String> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the program lives");
+        let tasks =
+            std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("the program lives");
         // A thread that ended meanwhile is nobody.
-        tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("syscall")).ok()).collect()
+        tasks
+            .flatten()
+            .filter_map(|task| std::fs::read_to_string(task.path().join("syscall")).ok())
+            .collect()
     }
 
     /// Sends it a signal.
@@ -82,7 +86,10 @@ impl Program {
     /// [`Self::end`], which has to be exit status 0 with nothing on stderr.
     pub(crate) fn end_well(self) {
         let ended = self.end();
-        assert!(ended.status.success() && ended.stderr.is_empty(), "the program was disturbed: {ended:?}");
+        assert!(
+            ended.status.success() && ended.stderr.is_empty(),
+            "the program was disturbed: {ended:?}"
+        );
     }
 
     /// Threads it has now.

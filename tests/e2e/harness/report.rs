@@ -14,10 +14,12 @@ impl Report {
     pub(crate) fn of(recording: &Path) -> Self {
         let folder = super::scratch();
         let json = folder.path().join("report.json");
-        let ended = Process::start(gilscope().arg("report").arg(recording).arg("-o").arg(&json)).finish();
+        let ended =
+            Process::start(gilscope().arg("report").arg(recording).arg("-o").arg(&json)).finish();
         assert!(ended.status.success(), "report failed: {ended:?}");
         let text = std::fs::read_to_string(&json).expect("report.json");
-        let value = serde_json::from_str(&text).unwrap_or_else(|e| panic!("report is not JSON: {e}"));
+        let value =
+            serde_json::from_str(&text).unwrap_or_else(|e| panic!("report is not JSON: {e}"));
         let report = Self(value);
         assert_eq!(report.0["schema"], "gilscope.report/1");
         report
@@ -30,7 +32,9 @@ impl Report {
 
     /// The number at a dotted path; a null or a missing one is a failure that shows the notes.
     pub(crate) fn n(&self, path: &str) -> u64 {
-        self.at(path).as_u64().unwrap_or_else(|| panic!("{path} is {}; notes {}", self.at(path), self.0["notes"]))
+        self.at(path)
+            .as_u64()
+            .unwrap_or_else(|| panic!("{path} is {}; notes {}", self.at(path), self.0["notes"]))
     }
 
     /// The ratio at a dotted path.
@@ -40,7 +44,9 @@ impl Report {
 
     /// The rows of a table.
     pub(crate) fn rows(&self, path: &str) -> &[Value] {
-        self.at(path).as_array().unwrap_or_else(|| panic!("{path} is {}; notes {}", self.at(path), self.0["notes"]))
+        self.at(path)
+            .as_array()
+            .unwrap_or_else(|| panic!("{path} is {}; notes {}", self.at(path), self.0["notes"]))
     }
 
     /// The sum of a column of a table; null cells are a failure.
@@ -63,9 +69,16 @@ impl Report {
     pub(crate) fn check_sums(&self, quiet: bool) {
         let window_ns = self.n("window.duration_ns");
         let known_ns = self.n("gil.held_ns") + self.n("gil.free_ns");
-        assert!(known_ns.abs_diff(window_ns) * 1000 <= window_ns, "held + free = {known_ns}, window {window_ns}");
+        assert!(
+            known_ns.abs_diff(window_ns) * 1000 <= window_ns,
+            "held + free = {known_ns}, window {window_ns}"
+        );
         let threads = "threads";
-        assert_eq!(self.sum(threads, "gil.acquires"), self.n("gil.acquires"), "acquires of the threads");
+        assert_eq!(
+            self.sum(threads, "gil.acquires"),
+            self.n("gil.acquires"),
+            "acquires of the threads"
+        );
         assert_eq!(self.sum(threads, "gil.acquires_contended"), self.n("gil.acquires_contended"));
         assert_eq!(self.sum(threads, "gil.hold_ns"), self.n("gil.held_ns"), "holds of the threads");
         assert_eq!(self.sum(threads, "gil.releases_forced"), self.n("gil.releases_forced"));
@@ -73,7 +86,11 @@ impl Report {
         let wait_ns = self.sum(threads, "gil.wait_ns");
         let inflicted_ns = self.sum(threads, "gil.wait_inflicted_ns");
         assert!(inflicted_ns <= wait_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
-        assert_eq!(self.sum("blame", "wait_inflicted_ns"), inflicted_ns, "blame covers what was inflicted");
+        assert_eq!(
+            self.sum("blame", "wait_inflicted_ns"),
+            inflicted_ns,
+            "blame covers what was inflicted"
+        );
         if quiet {
             let releases = self.n("gil.releases_voluntary") + self.n("gil.releases_forced");
             assert_eq!(releases, self.n("gil.acquires"), "what was acquired was released");

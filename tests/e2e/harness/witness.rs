@@ -44,7 +44,10 @@ impl Witnessed {
     /// The counts now; exact while the program is quiet.
     pub(crate) fn counts(&self) -> Counts {
         let bytes = std::fs::read(self.file.path()).expect("witness file");
-        let words: Vec<u64> = bytes.chunks_exact(8).map(|b| u64::from_le_bytes(b.try_into().expect("8 bytes"))).collect();
+        let words: Vec<u64> = bytes
+            .chunks_exact(8)
+            .map(|b| u64::from_le_bytes(b.try_into().expect("8 bytes")))
+            .collect();
         let entry = |index: usize| &words[index * WORDS..][..WORDS];
         if self.is_2 {
             let busiest = (ENTRIES / 2..ENTRIES).map(|i| entry(i)[1]).max();
@@ -65,7 +68,8 @@ fn library() -> PathBuf {
     }
     let partial = folder.join(format!("witness-{}.so", std::process::id()));
     let flags = ["-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-o"];
-    let compiled = Command::new("cc").args(flags).arg(&partial).arg(source).status().expect("a C compiler");
+    let compiled =
+        Command::new("cc").args(flags).arg(&partial).arg(source).status().expect("a C compiler");
     assert!(compiled.success(), "witness.c does not build");
     std::fs::rename(&partial, &library).expect("witness library in place");
     library
