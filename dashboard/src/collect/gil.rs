@@ -5,8 +5,10 @@
 //! no sense is quarantined with its reason and the others go on.
 
 use super::codes::Codes;
+use super::blame::BlameReader;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
+use super::native::{PcSample, majority};
 use super::slots::{SlotCopy, consistent, hist};
 use super::threads::Registry;
 use crate::batch::{BlameTotal, Event, EventKind, GilSample, HandoffTotal, Hist, ThreadGil, ThreadKey};
@@ -23,6 +25,9 @@ pub struct Surroundings<'a> {
     pub registry: &'a mut Registry,
     pub codes: &'a mut Codes,
     pub python: Option<(&'a TargetMemory, &'a Layout)>,
+    /// Program counters since the last look, by thread.
+    pub native: HashMap<ThreadKey, Vec<PcSample>>,
+    pub modules: &'a [String],
     /// True once the target is dead: every slot is read for the last time.
     pub last: bool,
 }
@@ -39,7 +44,7 @@ pub struct GilReader {
     /// Acquires at the last look, to tell which threads changed.
     seen: HashMap<u32, (u64, u64)>,
     unknown_events: u64,
-    blame_seen: HashMap<(u32, u32, u32), u64>,
+    blame: BlameReader,
     handoffs_seen: HashMap<(u32, u32), u64>,
 }
 
@@ -103,6 +108,11 @@ impl GilReader {
         Self { light_every, ..Self::default() }
     }
 
+    /// Threads that made others wait since the last look, the worst first.
+    pub fn blamed(&self) -> &[ThreadKey] {
+        self.blame.grown()
+    }
+
     /// Reads everything. `now` is the session's clock.
     pub fn read(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>, now: impl Fn() -> u64) -> GilLook {
         let totals = mapping.totals();
@@ -121,7 +131,8 @@ impl GilReader {
             look.notes.insert("gil_light".to_owned(), estimate(&mut sample, self.light_every));
         }
         look.sample = Some(sample);
-        self.read_tables(mapping, around, &mut look);
+        look.blame = self.blame.read(mapping, around);
+        self.read_handoffs(mapping, around, &mut look);
         self.count_lost(totals, &sums, &mut look);
         look.events.sort_by_key(|event| event.at_ns);
         look
@@ -221,43 +232,9 @@ impl GilReader {
             holder_end: around.registry.key_of(event.holder_end),
             code: event.code,
             line: around.codes.line(event.code, event.instruction, layout),
-            native_module: None,
+            native_module: native(around, event.holder_end, event.at_ns, event.duration_ns),
             drop_to_release_ns: event.drop_to_release_ns,
         })
-    }
-
-    fn read_tables(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>, look: &mut GilLook) {
-        let layout = around.python.map(|(_, layout)| layout);
-        let mut rows: BTreeMap<(ThreadKey, u32, Option<u32>), BlameTotal> = BTreeMap::new();
-        let mut changed = false;
-        for entry in mapping.blames() {
-            let holder = entry.holder.load(Acquire);
-            if holder == 0 {
-                continue;
-            }
-            let (code, instruction) = (entry.code.load(Relaxed), entry.instruction.load(Relaxed));
-            let wait_ns = entry.wait_ns.load(Relaxed);
-            changed |= self.blame_seen.insert((holder, code, instruction), wait_ns) != Some(wait_ns);
-            around.codes.see(code, mapping, around.python);
-            let line = around.codes.line(code, instruction, layout);
-            let holder = around.registry.key_of(holder);
-            let row = rows.entry((holder, code, line)).or_insert(BlameTotal {
-                holder,
-                code,
-                line,
-                samples: 0,
-                waits: 0,
-                wait_inflicted_ns: 0,
-                native_module: None,
-            });
-            row.samples += u64::from(entry.samples.load(Relaxed));
-            row.waits = row.waits.saturating_add(entry.waits.load(Relaxed));
-            row.wait_inflicted_ns = row.wait_inflicted_ns.saturating_add(wait_ns);
-        }
-        if changed {
-            look.blame = rows.into_values().collect();
-        }
-        self.read_handoffs(mapping, around, look);
     }
 
     fn read_handoffs(&mut self, mapping: &Mapping, around: &Surroundings<'_>, look: &mut GilLook) {
@@ -289,6 +266,13 @@ impl GilReader {
             look.notes.insert("rings".to_owned(), format!("{n} quarantined; the first is {number}: {why}"));
         }
     }
+}
+
+/// The object whose code the holder ran for most of a wait that ended at `at_ns`.
+fn native(around: &Surroundings<'_>, holder: u32, at_ns: u64, duration_ns: u64) -> Option<u32> {
+    let samples = around.native.get(&around.registry.key_of(holder))?;
+    let wait = at_ns.saturating_sub(duration_ns)..=at_ns;
+    majority(samples.iter().filter(|sample| wait.contains(&sample.at_ns)).map(|sample| sample.module)).flatten()
 }
 
 fn thread(key: ThreadKey, slot: &SlotCopy, at: u64) -> ThreadGil {

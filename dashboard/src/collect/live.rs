@@ -9,6 +9,7 @@ use super::cpu::CpuSampler;
 use super::gil::{GilReader, Surroundings};
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
+use super::native::NativeSampler;
 use super::threads::Registry;
 use crate::batch::{Batch, Ended};
 use cpython::outside::{Roots, threads};
@@ -26,6 +27,8 @@ struct Python {
     memory: TargetMemory,
     layout: Layout,
     roots: Roots,
+    native: NativeSampler,
+    native_modules_told: usize,
 }
 
 /// See the module's text.
@@ -108,8 +111,13 @@ impl Live {
         let mut batch = Batch { at_ns: self.clock.now(), ..Batch::default() };
         let Some(mapping) = &self.mapping else { return batch };
         let clock = self.clock;
+        let samples = self.python.as_mut().map(|python| python.native.take()).unwrap_or_default();
+        let native = samples.into_iter().filter_map(|(id, list)| Some((self.registry.alive(id)?, list)));
+        let native = native.collect();
         let python = self.python.as_ref().map(|python| (&python.memory, &python.layout));
-        let mut around = Surroundings { registry: &mut self.registry, codes: &mut self.codes, python, last };
+        let modules = self.python.as_ref().map_or(&[][..], |python| python.native.modules());
+        let (registry, codes) = (&mut self.registry, &mut self.codes);
+        let mut around = Surroundings { registry, codes, python, native, modules, last };
         let look = self.gil.read(mapping, &mut around, || clock.now());
         batch.gil = look.sample;
         batch.thread_gil = look.threads;
@@ -119,6 +127,11 @@ impl Live {
         batch.lost = look.lost;
         batch.notes = look.notes;
         batch.codes = self.codes.take_news();
+        if let Some(python) = &mut self.python {
+            python.tell_native(&mut batch);
+            let ids = self.gil.blamed().iter().filter_map(|key| self.registry.thread_id(*key));
+            python.native.watch(ids);
+        }
         if let Some(why) = silence(mapping) {
             batch.notes.insert("gil".to_owned(), why);
         }
@@ -146,7 +159,9 @@ impl Live {
         // Layouts know versions with their release level, which the agent leaves out.
         let version = Version::from_hex(hex << 8);
         if let Ok(layout) = Layout::choose(&memory, version, roots.runtime) {
-            self.python = Some(Python { memory, layout, roots });
+            let interpreter = header.interpreter_head.load(Relaxed);
+            let native = NativeSampler::new(self.pid, interpreter, self.clock.clock.monotonic_ns);
+            self.python = Some(Python { memory, layout, roots, native, native_modules_told: 0 });
         }
     }
 
@@ -163,6 +178,18 @@ impl Live {
         }
         self.named_ns = Some(now);
         self.n_threads_named = n_threads;
+    }
+}
+
+impl Python {
+    /// Puts what is new about native modules into a batch.
+    fn tell_native(&mut self, batch: &mut Batch) {
+        let modules = self.native.modules().iter().enumerate().skip(self.native_modules_told);
+        batch.native_modules = modules.map(|(i, name)| (i as u32, name.clone())).collect();
+        self.native_modules_told = self.native.modules().len();
+        if let Some(why) = self.native.refused() {
+            batch.notes.insert("native_module".to_owned(), why.to_owned());
+        }
     }
 }
 

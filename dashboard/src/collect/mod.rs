@@ -3,6 +3,7 @@
 #[cfg(any(test, feature = "generator"))]
 pub mod generate;
 pub mod replay;
+mod blame;
 pub mod clock;
 mod codes;
 mod cpu;
@@ -10,5 +11,6 @@ mod gil;
 pub mod live;
 pub mod mapping;
 mod memory;
+mod native;
 mod slots;
 mod threads;

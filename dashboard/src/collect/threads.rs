@@ -129,6 +129,11 @@ impl Registry {
         self.by_thread_id.get(&thread_id).copied()
     }
 
+    /// The thread id behind a key, while it lives.
+    pub fn thread_id(&self, key: ThreadKey) -> Option<u32> {
+        self.known.get(&key).filter(|known| known.fact.alive).map(|known| known.fact.thread_id)
+    }
+
     /// True while the thread of a serial lives as far as `/proc` tells.
     pub fn serial_lives(&self, serial: u32) -> bool {
         let known = self.by_serial.get(&serial).and_then(|key| self.known.get(key));

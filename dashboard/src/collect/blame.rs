@@ -1,0 +1,87 @@
+//! The blame table of a segment, joined with program counters: who made others wait, doing what.
+//!
+//! Rows of one holder, code and line are added up. A row's native module is the object in which the
+//! holder's program counter was found most often while the row grew.
+
+use super::gil::Surroundings;
+use super::mapping::Mapping;
+use crate::batch::{BlameTotal, ThreadKey};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
+
+type Place = (ThreadKey, u32, Option<u32>);
+
+/// Reads the table; remembers what grew.
+#[derive(Default)]
+pub struct BlameReader {
+    seen: HashMap<(u32, u32, u32), u64>,
+    native: HashMap<Place, HashMap<Option<u32>, f64>>,
+    grown: Vec<ThreadKey>,
+}
+
+impl BlameReader {
+    /// Holders whose rows grew at the last look, the worst first.
+    pub fn grown(&self) -> &[ThreadKey] {
+        &self.grown
+    }
+
+    /// All rows, if any of them has changed; none otherwise.
+    pub fn read(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>) -> Vec<BlameTotal> {
+        let layout = around.python.map(|(_, layout)| layout);
+        let mut rows: BTreeMap<Place, BlameTotal> = BTreeMap::new();
+        let mut growth: BTreeMap<Place, u64> = BTreeMap::new();
+        for entry in mapping.blames() {
+            let holder = entry.holder.load(Acquire);
+            if holder == 0 {
+                continue;
+            }
+            let (code, instruction) = (entry.code.load(Relaxed), entry.instruction.load(Relaxed));
+            let wait_ns = entry.wait_ns.load(Relaxed);
+            let before = self.seen.insert((holder, code, instruction), wait_ns);
+            around.codes.see(code, mapping, around.python);
+            let place = (around.registry.key_of(holder), code, around.codes.line(code, instruction, layout));
+            if before != Some(wait_ns) {
+                *growth.entry(place).or_default() += wait_ns.saturating_sub(before.unwrap_or(0));
+            }
+            let row = rows.entry(place).or_insert_with(|| empty(place));
+            row.samples += u64::from(entry.samples.load(Relaxed));
+            row.waits = row.waits.saturating_add(entry.waits.load(Relaxed));
+            row.wait_inflicted_ns = row.wait_inflicted_ns.saturating_add(wait_ns);
+        }
+        self.share_out(&growth, around);
+        if growth.is_empty() {
+            return Vec::new();
+        }
+        for (place, row) in &mut rows {
+            row.native_module = self.module_of(place, around.modules);
+        }
+        rows.into_values().collect()
+    }
+
+    /// Gives each holder's new program counters to its rows, in proportion to their growth.
+    fn share_out(&mut self, growth: &BTreeMap<Place, u64>, around: &Surroundings<'_>) {
+        let mut by_holder: BTreeMap<ThreadKey, u64> = BTreeMap::new();
+        for ((holder, _, _), grown) in growth {
+            *by_holder.entry(*holder).or_default() += grown;
+        }
+        for (place, grown) in growth {
+            let Some(samples) = around.native.get(&place.0) else { continue };
+            let share = *grown as f64 / (by_holder[&place.0].max(1)) as f64;
+            let tally = self.native.entry(*place).or_default();
+            samples.iter().for_each(|sample| *tally.entry(sample.module).or_default() += share);
+        }
+        self.grown = by_holder.keys().copied().collect();
+        self.grown.sort_by_key(|holder| std::cmp::Reverse(by_holder[holder]));
+    }
+
+    fn module_of(&self, place: &Place, modules: &[String]) -> Option<String> {
+        let tally = self.native.get(place)?;
+        let (module, weight) = tally.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
+        let all: f64 = tally.values().sum();
+        (2.0 * weight > all).then_some(*module).flatten().and_then(|i| modules.get(i as usize).cloned())
+    }
+}
+
+fn empty((holder, code, line): Place) -> BlameTotal {
+    BlameTotal { holder, code, line, samples: 0, waits: 0, wait_inflicted_ns: 0, native_module: None }
+}
