@@ -8,6 +8,7 @@
 
 mod batch;
 mod cli;
+mod client;
 mod collect;
 mod errors;
 mod http;

@@ -3,13 +3,18 @@
 //! Each verb has a file of its own with its flags and what it does. Texts of flags that are options
 //! too come from `config`, never from here.
 
+mod child;
 mod completions;
+mod daemon;
 mod doctor;
 mod flags;
 mod man;
+mod mark;
+mod python;
 
 use crate::errors::{self, Failure};
 use crate::talk::{self, Talk};
+use anyhow::Context as _;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use flags::Common;
@@ -40,6 +45,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Mark(mark::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
     Man(man::Flags),
@@ -85,6 +91,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         // These print what is built in and must work whatever the options say.
         Command::Completions(flags) => completions::run(&flags),
         Command::Man(flags) => man::run(&flags),
+        Command::Mark(flags) => {
+            let context = context(&common, |_| Ok(()))?;
+            block_on(mark::run(flags, &context))
+        }
         Command::Doctor(flags) => doctor::run(&flags, &context(&common, |_| Ok(()))?),
     }
 }
@@ -102,6 +112,13 @@ fn context(
     talk::set_color(plan.color);
     start_log(common, &plan.log)?;
     Ok(Context { plan, talk: Talk::new(common.quiet) })
+}
+
+/// Runs a verb that waits for more than one thing at a time.
+fn block_on(verb: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.context("starting threads")?.block_on(verb)
 }
 
 fn start_log(common: &Common, directives: &str) -> anyhow::Result<()> {

@@ -19,6 +19,7 @@ mod tests;
 
 pub use accept::Seat;
 pub use actions::{Actions, AttachableProcess};
+pub use guard::MUTATION_HEADER;
 
 use crate::hub::HubHandle;
 use anyhow::{Context as _, Result, bail};

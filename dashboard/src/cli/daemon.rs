@@ -1,0 +1,166 @@
+//! The hub, the server and the run file of one gilscope, put together for the verbs that watch or show.
+//!
+//! The port is taken before anything else happens, so that a port in use never costs a target an attach
+//! or a user a recording.
+
+use super::Context;
+use crate::client;
+use crate::errors::{Exit, Failure};
+use crate::http::runfile::{self, RunFile, RunInfo};
+use crate::http::{Actions, Server, ServerHandle};
+use crate::hub::{self, HubHandle};
+use anyhow::Context as _;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+
+/// A hub, and the dashboard if it is wanted.
+pub(crate) struct Daemon {
+    pub(crate) hub: HubHandle,
+    served: Option<Served>,
+}
+
+struct Served {
+    handle: ServerHandle,
+    address: SocketAddr,
+    task: JoinHandle<()>,
+    file: RunFile,
+    /// The page that takes the browser to the dashboard.
+    door: Option<PathBuf>,
+}
+
+impl Daemon {
+    /// Starts the hub and, if the plan wants a dashboard, takes its port and serves.
+    pub(crate) async fn start(
+        context: &Context,
+        actions: impl FnOnce(&HubHandle) -> Actions,
+    ) -> anyhow::Result<Self> {
+        let hub = hub::spawn();
+        if !context.plan.dashboard {
+            return Ok(Self { hub, served: None });
+        }
+        let listen = context.plan.listen;
+        let server = Server::bind(listen, hub.clone(), actions(&hub))
+            .await
+            .map_err(|error| port_taken(error, listen))?;
+        let (handle, address) = (server.handle(), server.address());
+        let info = RunInfo::of_this_process(address, handle.token(), Vec::new())?;
+        let file = RunFile::write(&runfile::folder()?, &info)?;
+        let task = tokio::spawn(server.run());
+        Ok(Self { hub, served: Some(Served { handle, address, task, file, door: None }) })
+    }
+
+    /// Tells other terminals which processes are watched.
+    pub(crate) fn tell_targets(&self, targets: Vec<u32>) -> anyhow::Result<()> {
+        let Some(served) = &self.served else { return Ok(()) };
+        served.file.update(&RunInfo::of_this_process(
+            served.address,
+            served.handle.token(),
+            targets,
+        )?)
+    }
+
+    /// Says where the dashboard is, and opens it if that is wanted.
+    pub(crate) fn announce(&mut self, context: &Context) -> anyhow::Result<()> {
+        let Some(served) = &mut self.served else { return Ok(()) };
+        context.talk.say(format!("dashboard: {}", served.handle.login_url()?));
+        if context.plan.open {
+            let door = write_door(&served.handle.login_url()?)?;
+            let opened = Command::new("xdg-open")
+                .arg(&door)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            served.door = Some(door);
+            if let Err(error) = opened {
+                context.talk.say(format!(
+                    "the browser was not opened: xdg-open: {error}; follow the address above"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the server; answers under way are finished.
+    pub(crate) async fn stop(self) {
+        let Some(served) = self.served else { return };
+        served.handle.stop();
+        let _ = served.task.await; // a panic of the server was told when it happened
+        if let Some(door) = served.door {
+            let _ = fs::remove_file(door); // it is of no use to anyone by now
+        }
+    }
+}
+
+fn port_taken(error: anyhow::Error, listen: SocketAddr) -> anyhow::Error {
+    let taken = error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::AddrInUse);
+    if !taken {
+        return error;
+    }
+    let other =
+        client::daemons().unwrap_or_default().into_iter().find(|daemon| daemon.listen() == listen);
+    let failure = match &other {
+        Some(daemon) => {
+            Failure::new(Exit::Failure, format!("{listen} is taken by gilscope {}", daemon.pid()))
+                .remedy(format!(
+                    "use --listen {}:0 for a free port, or stop process {}",
+                    listen.ip(),
+                    daemon.pid()
+                ))
+        }
+        None => Failure::new(Exit::Failure, format!("{listen} is taken by another program"))
+            .remedy(format!("use --listen {}:0 for a free port", listen.ip())),
+    };
+    failure.into()
+}
+
+/// A page that only this user can read and that leads to `url`: arguments of a process can be read by
+/// everybody, and the address holds a key.
+fn write_door(url: &str) -> anyhow::Result<PathBuf> {
+    let path = runfile::folder()?.join(format!("{}.html", std::process::id()));
+    let _ = fs::remove_file(&path); // left by an earlier process of this pid
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    write!(
+        file,
+        "<!doctype html><title>gilscope</title><meta http-equiv=refresh content=\"0;url={url}\">"
+    )?;
+    Ok(path)
+}
+
+/// Ctrl-C, and what a supervisor sends to end a program.
+pub(crate) struct EndSignals([Signal; 3]);
+
+impl EndSignals {
+    /// From here on these signals end nothing by themselves.
+    pub(crate) fn catch() -> io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    /// Returns when one has come.
+    pub(crate) async fn wait(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}
