@@ -33,7 +33,7 @@ impl Limit {
     pub(crate) fn parse(line: &str) -> Option<Self> {
         match line {
             "true or false" => return Some(Self::Bool),
-            "Address and port" => return Some(Self::Address),
+            "Loopback address and port" => return Some(Self::Address),
             "Text" => return Some(Self::Text),
             _ => {}
         }
@@ -88,12 +88,7 @@ impl Limit {
             }
             Self::OneOf(names) => Err(format!("{text:?} is none of {}", names.join(", "))),
             Self::AnyOf(_) => self.check_list(text.split(',').map(str::trim)),
-            Self::Address => match text.parse() {
-                Ok(address) => Ok(Value::Address(address)),
-                Err(_) => {
-                    Err(format!("{text:?} is not an address and port, such as 127.0.0.1:7676"))
-                }
-            },
+            Self::Address => loopback(text),
             Self::Text => Ok(Value::Text(text.to_owned())),
         }
     }
@@ -166,6 +161,17 @@ impl Limit {
     }
 }
 
+/// What the dashboard shows must not leave the machine unencrypted.
+fn loopback(text: &str) -> Result<Value, String> {
+    match text.parse::<SocketAddr>() {
+        Ok(address) if address.ip().is_loopback() => Ok(Value::Address(address)),
+        Ok(_) => Err(format!(
+            "{text} is not a loopback address; listen on 127.0.0.1 and forward the port with `ssh -L`"
+        )),
+        Err(_) => Err(format!("{text:?} is not an address and port, such as 127.0.0.1:7676")),
+    }
+}
+
 fn within<T: PartialOrd>(
     text: &str,
     found: &T,
@@ -231,6 +237,17 @@ mod tests {
             "99999999999GiB",
             Err("\"99999999999GiB\" is not a size, such as 4096, 64KiB or 1MiB"),
         );
+    }
+
+    #[test]
+    fn only_this_machine_is_listened_on() {
+        let here = |text: &str| Ok(Value::Address(text.parse().unwrap()));
+        check("Loopback address and port", "127.0.0.1:0", here("127.0.0.1:0"));
+        check("Loopback address and port", "[::1]:7676", here("[::1]:7676"));
+        let wide = "0.0.0.0:80 is not a loopback address; listen on 127.0.0.1 and forward the port with `ssh -L`";
+        check("Loopback address and port", "0.0.0.0:80", Err(wide));
+        let bare = "\"7676\" is not an address and port, such as 127.0.0.1:7676";
+        check("Loopback address and port", "7676", Err(bare));
     }
 
     #[test]

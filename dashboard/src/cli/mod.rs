@@ -25,7 +25,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  failure
-  2  wrong usage: flags, options, file names
+  2  wrong usage: flags, options
   3  the target is missing, not CPython, or not supported
   4  permission denied
   `gilscope run` passes on the code of its command (128 + n for signal n)
@@ -49,6 +49,11 @@ enum Command {
     Doctor(doctor::Flags),
     Completions(completions::Flags),
     Man(man::Flags),
+}
+
+/// Flags that are options lay them over the layers below.
+pub(crate) trait Lay {
+    fn lay(&self, layers: &mut config::Layers) -> Result<(), config::Error>;
 }
 
 /// What every command is given.
