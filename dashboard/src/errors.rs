@@ -3,6 +3,7 @@
 //! Everything that fails ends in [`exit`], the one place that prints an error. A reader that closes
 //! our stdout early (`gilscope list | head -1`) is no failure.
 
+use crate::recording::RecordingError;
 use std::fmt;
 use std::process::ExitCode;
 
@@ -119,13 +120,19 @@ fn code_of(error: &anyhow::Error) -> Exit {
         if cause.is::<config::Error>() {
             return Exit::Usage;
         }
-        if let Some(io) = cause.downcast_ref::<std::io::Error>()
-            && io.kind() == std::io::ErrorKind::PermissionDenied
-        {
+        if io_of(cause).is_some_and(|io| io.kind() == std::io::ErrorKind::PermissionDenied) {
             return Exit::Permission;
         }
     }
     Exit::Failure
+}
+
+/// What the system said, where an error carries it.
+fn io_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
+    match error.downcast_ref::<RecordingError>() {
+        Some(RecordingError::Create { cause, .. } | RecordingError::Open { cause, .. }) => Some(cause),
+        _ => error.downcast_ref(),
+    }
 }
 
 fn is_stdout_closed(error: &anyhow::Error) -> bool {

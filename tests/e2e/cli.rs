@@ -181,3 +181,41 @@ fn a_reader_that_goes_away_is_no_failure() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert!(output.status.success());
 }
+
+#[test]
+fn mark_says_when_nothing_is_watched() {
+    let gilscope = Gilscope::new();
+    let first_line =
+        "gilscope: no gilscope of this user watches anything: start one with `gilscope attach PID`";
+    gilscope.fails(&["mark", "now"], 3, first_line);
+    gilscope.fails(
+        &["mark", "--pid", "1", "now"],
+        3,
+        "gilscope: no running gilscope watches process 1: ",
+    );
+}
+
+#[test]
+fn serve_says_what_is_wrong_with_a_file() {
+    let gilscope = Gilscope::new();
+    let write = |name: &str, text: &[u8]| {
+        fs::write(gilscope.home.path().join(name), text).unwrap();
+    };
+    write("empty.gilscope", b"");
+    write("text.gilscope", b"not a recording, but long enough to be looked at more closely, as a text may well be, over a hundred bytes");
+    write("short.gilscope", b"SQLite format 3\0 and no more");
+    gilscope.fails(&["serve"], 2, "gilscope: the following required arguments were not provided:");
+    gilscope.fails(&["serve", "no.gilscope"], 1, "gilscope: cannot open no.gilscope: No such file");
+    gilscope.fails(&["serve", "empty.gilscope"], 1, "gilscope: empty.gilscope is empty");
+    gilscope.fails(
+        &["serve", "text.gilscope"],
+        1,
+        "gilscope: text.gilscope is no gilscope recording",
+    );
+    gilscope.fails(&["serve", "short.gilscope"], 1, "gilscope: short.gilscope is cut short: ");
+    gilscope.fails(
+        &["serve", "--listen", "0.0.0.0:7676", "no.gilscope"],
+        2,
+        "gilscope: --listen: 0.0.0.0:7676 is not a loopback",
+    );
+}

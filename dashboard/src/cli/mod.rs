@@ -11,6 +11,7 @@ mod flags;
 mod man;
 mod mark;
 mod python;
+mod serve;
 
 use crate::errors::{self, Failure};
 use crate::talk::{self, Talk};
@@ -45,6 +46,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Serve(serve::Flags),
     Mark(mark::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
@@ -54,6 +56,15 @@ enum Command {
 /// Flags that are options lay them over the layers below.
 pub(crate) trait Lay {
     fn lay(&self, layers: &mut config::Layers) -> Result<(), config::Error>;
+}
+
+/// For verbs whose flags are no options.
+struct NoOptions;
+
+impl Lay for NoOptions {
+    fn lay(&self, _: &mut config::Layers) -> Result<(), config::Error> {
+        Ok(())
+    }
 }
 
 /// What every command is given.
@@ -96,23 +107,24 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         // These print what is built in and must work whatever the options say.
         Command::Completions(flags) => completions::run(&flags),
         Command::Man(flags) => man::run(&flags),
+        Command::Serve(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(serve::run(flags, &context))
+        }
         Command::Mark(flags) => {
-            let context = context(&common, |_| Ok(()))?;
+            let context = context(&common, &NoOptions)?;
             block_on(mark::run(flags, &context))
         }
-        Command::Doctor(flags) => doctor::run(&flags, &context(&common, |_| Ok(()))?),
+        Command::Doctor(flags) => doctor::run(&flags, &context(&common, &NoOptions)?),
     }
 }
 
 /// Lays all layers of the options, `flags` laying a verb's own on top; sets up colour and the log.
-fn context(
-    common: &Common,
-    flags: impl FnOnce(&mut config::Layers) -> Result<(), config::Error>,
-) -> anyhow::Result<Context> {
+fn context(common: &Common, flags: &impl Lay) -> anyhow::Result<Context> {
     let files = config::source::files(|name| std::env::var_os(name));
     let mut layers = config::source::read(&files, std::env::vars_os())?;
     common.lay(&mut layers)?;
-    flags(&mut layers)?;
+    flags.lay(&mut layers)?;
     let plan = config::Plan::new(&layers)?;
     talk::set_color(plan.color);
     start_log(common, &plan.log)?;

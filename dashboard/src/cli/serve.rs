@@ -38,13 +38,16 @@ impl Lay for Flags {
 
 pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitCode> {
     // All files are opened before the port is taken: a wrong name is told at once.
-    let recordings: Vec<Recording> = flags.files.iter().map(|path| Recording::open(path)).collect::<Result<_, _>>()?;
+    let recordings: Vec<Recording> =
+        flags.files.iter().map(|path| Recording::open(path)).collect::<Result<_, _>>()?;
     let mut signals = EndSignals::catch()?;
     let mut daemon = Daemon::start(context, |_| Actions::none()).await?;
     for recording in recordings {
         let name = recording.path().display().to_string();
         if !recording.is_finished() {
-            context.talk.say(format!("{name} was not ended properly: what was saved until then is shown"));
+            context
+                .talk
+                .say(format!("{name} was not ended properly: what was saved until then is shown"));
         }
         if let Some(damage) = load(&daemon.hub, recording).await? {
             context.talk.say(damage.to_string());
