@@ -4,7 +4,8 @@
 
 use crate::errors::{Exit, Failure};
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal, getpgrp, kill_process};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -14,8 +15,14 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 /// What a supervisor may send to gilscope meaning its command.
-const FORWARDED: [Signal; 6] =
-    [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM, Signal::USR1, Signal::USR2];
+const FORWARDED: [Signal; 6] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+];
 
 /// A command under way.
 pub(crate) struct Running {
@@ -30,14 +37,14 @@ impl Running {
         let signals = catch().context("catching signals")?;
         let program = command.as_std().get_program().to_string_lossy().into_owned();
         let child = command.spawn().map_err(|error| cannot_start(&program, &error))?;
-        let pid =
-            child.id().and_then(|id| Pid::from_raw(id as i32)).context("the command has no pid")?;
+        let pid = child.id().context("the command has no pid")?;
+        let pid = Pid::from_raw(pid as i32);
         Ok(Self { child, pid, signals })
     }
 
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get() as u32
+        self.pid.as_raw() as u32
     }
 
     /// Passes signals on until the command ends; what it ended with.
@@ -47,7 +54,7 @@ impl Running {
                 status = self.child.wait() => return status,
                 Some(signal) = self.signals.recv() => {
                     // It may have ended just now; `wait` tells next.
-                    let _ = kill_process(self.pid, signal);
+                    let _ = kill(self.pid, signal);
                 }
             }
         }
@@ -77,14 +84,14 @@ fn catch() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
     let ignored = ignored_signals();
     let (sender, receiver) = mpsc::unbounded_channel();
     for number in FORWARDED {
-        if ignored >> (number.as_raw() - 1) & 1 == 1 {
+        if ignored >> ((number as i32) - 1) & 1 == 1 {
             continue;
         }
-        let mut stream = signal(SignalKind::from_raw(number.as_raw()))?;
+        let mut stream = signal(SignalKind::from_raw(number as i32))?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                let typed = matches!(number, Signal::INT | Signal::QUIT) && is_foreground();
+                let typed = matches!(number, Signal::SIGINT | Signal::SIGQUIT) && is_foreground();
                 if !typed && sender.send(number).is_err() {
                     return;
                 }
@@ -97,7 +104,7 @@ fn catch() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
 /// In the foreground of a terminal the kernel itself gives Ctrl-C and Ctrl-\ to the command as well.
 fn is_foreground() -> bool {
     File::open("/dev/tty")
-        .is_ok_and(|tty| rustix::termios::tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
+        .is_ok_and(|tty| tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
 }
 
 /// Bit n-1 for signal n, see SigIgn in proc_pid_status(5).
@@ -110,9 +117,11 @@ fn ignored_signals() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rustix::process::getpid;
     use std::process::Stdio;
     use tokio::io::{AsyncBufReadExt, BufReader};
+
+    /// A signal to this process reaches the commands of all tests that run now.
+    static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
     fn shell(script: &str) -> Command {
         let mut command = Command::new("sh");
@@ -122,6 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_code_is_the_commands_own_or_128_and_the_signal() {
+        let _alone = ALONE.lock().await;
         for (script, expected) in
             [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
         {
@@ -132,12 +142,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_signal_to_us_reaches_the_command() {
+        let _alone = ALONE.lock().await;
         let mut running =
             Running::start(shell("trap 'exit 9' USR1; echo ready; while :; do sleep 0.01; done"))
                 .unwrap();
         let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
-        kill_process(getpid(), Signal::USR1).unwrap();
+        kill(Pid::this(), Signal::SIGUSR1).unwrap();
         assert_eq!(exit_code(running.wait().await.unwrap()), 9);
     }
 
