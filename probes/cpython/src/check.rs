@@ -71,9 +71,7 @@ impl Layout {
         code_type: u64,
     ) -> Result<u32, Mismatch> {
         let word = |address: u64, offset: u64| {
-            memory
-                .word(address.wrapping_add(offset))
-                .ok_or(Mismatch::Unreadable)
+            memory.word(address.wrapping_add(offset)).ok_or(Mismatch::Unreadable)
         };
         if word(tstate, self.thread.thread_id)? != thread_pointer {
             return Err(Mismatch::ThreadId);
@@ -109,10 +107,7 @@ impl Layout {
         code_type: u64,
     ) -> Result<u32, Mismatch> {
         match self.sample(memory, tstate, code_type) {
-            Ok(sample) => self
-                .has_strings(memory, &sample)
-                .then_some(1)
-                .ok_or(Mismatch::Name),
+            Ok(sample) => self.has_strings(memory, &sample).then_some(1).ok_or(Mismatch::Name),
             Err(Miss::NoFrame) => Ok(0),
             Err(_) => Err(Mismatch::Code),
         }

@@ -113,20 +113,13 @@ struct Words<'a>(&'a [u8]);
 impl Words<'_> {
     fn word(&self, index: u8) -> Result<u64, Refusal> {
         let start = usize::from(index) * 8;
-        let bytes = self
-            .0
-            .get(start..start + 8)
-            .and_then(|bytes| bytes.try_into().ok());
+        let bytes = self.0.get(start..start + 8).and_then(|bytes| bytes.try_into().ok());
         bytes.map(u64::from_le_bytes).ok_or(Refusal::Offset(index))
     }
 
     fn size(&self, of: Structure) -> Result<u64, Refusal> {
         self.word(of.0).and_then(|size| {
-            if size <= LARGEST_STRUCTURE {
-                Ok(size)
-            } else {
-                Err(Refusal::Offset(of.0))
-            }
+            if size <= LARGEST_STRUCTURE { Ok(size) } else { Err(Refusal::Offset(of.0)) }
         })
     }
 
@@ -183,18 +176,34 @@ pub fn parse(bytes: &[u8], version: Version) -> Result<Layout, Refusal> {
         },
         frame: frame(&words, at)?,
         code: code(&words, at)?,
-        object: Object {
-            bytes: words.size(at.object)?,
-            counted: !free_threaded && version < Version::new(3, 14, 0),
-            type_of: words.pointer(at.object, at.object_type)?,
-            type_flags: words.pointer(at.type_, at.type_flags)?,
-            bytes_data: words.field(at.bytes, at.bytes_data, 1)?,
-        },
+        object: object(&words, at, version, free_threaded)?,
         text: text(&words, at)?,
         dict: Dict::Inline {
             cached_keys: words.size(at.type_)? + CACHED_KEYS_AFTER_TYPE,
             dict_before: if free_threaded { 8 } else { 24 },
         },
+    })
+}
+
+/// `PyObject` is the one structure whose offsets are known beforehand: a table that is laid out otherwise than `at`
+/// says, as that of a newer version may be, does not get past this.
+fn object(
+    words: &Words<'_>,
+    at: &Positions,
+    version: Version,
+    free_threaded: bool,
+) -> Result<Object, Refusal> {
+    let bytes = words.size(at.object)?;
+    let type_of = words.pointer(at.object, at.object_type)?;
+    if bytes != if free_threaded { 32 } else { 16 } || type_of != bytes - 8 {
+        return Err(Refusal::Offset(at.object.0));
+    }
+    Ok(Object {
+        bytes,
+        counted: !free_threaded && version < Version::new(3, 14, 0),
+        type_of,
+        type_flags: words.pointer(at.type_, at.type_flags)?,
+        bytes_data: words.field(at.bytes, at.bytes_data, 1)?,
     })
 }
 
@@ -222,22 +231,13 @@ fn code(words: &Words<'_>, at: &Positions) -> Result<Code, Refusal> {
     let first_line = words.field(at.code, at.code_first_line, 4)?;
     let line_table = words.pointer(at.code, at.code_line_table)?;
     let units = words.size(at.object)?;
-    let bytes = [
-        name + 8,
-        file + 8,
-        line_table + 8,
-        first_line + 4,
-        units + 8,
-    ]
-    .into_iter()
-    .fold(0, u64::max);
+    let bytes = [name + 8, file + 8, line_table + 8, first_line + 4, units + 8]
+        .into_iter()
+        .fold(0, u64::max);
     if bytes > crate::sample::CODE_BYTES as u64 {
         return Err(Refusal::Offset(at.code.0));
     }
-    let bytecode = Bytecode::Inline {
-        start: words.field(at.code, at.code_bytecode, 2)?,
-        units,
-    };
+    let bytecode = Bytecode::Inline { start: words.field(at.code, at.code_bytecode, 2)?, units };
     Ok(Code {
         name,
         file,
@@ -252,11 +252,7 @@ fn code(words: &Words<'_>, at: &Positions) -> Result<Code, Refusal> {
 fn text(words: &Words<'_>, at: &Positions) -> Result<Text, Refusal> {
     let ascii_data = words.size(at.unicode).and_then(|size| {
         let bytes = words.word(at.unicode_ascii_bytes)?;
-        if bytes < size {
-            Ok(bytes)
-        } else {
-            Err(Refusal::Offset(at.unicode_ascii_bytes))
-        }
+        if bytes < size { Ok(bytes) } else { Err(Refusal::Offset(at.unicode_ascii_bytes)) }
     })?;
     let length = words.pointer(at.unicode, at.unicode_length)?;
     let state = words.field(at.unicode, at.unicode_state, 4)?;
@@ -268,13 +264,7 @@ fn text(words: &Words<'_>, at: &Positions) -> Result<Text, Refusal> {
         return Err(Refusal::Offset(at.unicode_length));
     }
     // PyCompactUnicodeObject adds utf8_length and utf8.
-    Ok(Text::Python3 {
-        length,
-        state,
-        ascii_data,
-        compact_data: ascii_data + 16,
-        wide: None,
-    })
+    Ok(Text::Python3 { length, state, ascii_data, compact_data: ascii_data + 16, wide: None })
 }
 
 impl core::fmt::Display for Refusal {

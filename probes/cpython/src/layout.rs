@@ -222,9 +222,7 @@ impl Layout {
         if !version.has_debug_offsets() {
             return tables::find(version).ok_or(Unknown::Version(version));
         }
-        let runtime = runtime
-            .filter(|&address| address != 0)
-            .ok_or(Unknown::NoRuntime)?;
+        let runtime = runtime.filter(|&address| address != 0).ok_or(Unknown::NoRuntime)?;
         let mut bytes = [0; debug_offsets::BYTES];
         if !memory.copy(runtime, &mut bytes) {
             return Err(Unknown::Unreadable);
@@ -236,10 +234,9 @@ impl Layout {
 impl core::fmt::Display for Unknown {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Version(version) => write!(
-                f,
-                "CPython {version} is not supported (2.7 and 3.6 or later are)"
-            ),
+            Self::Version(version) => {
+                write!(f, "CPython {version} is not supported (2.7 and 3.6 or later are)")
+            }
             Self::NoRuntime => f.write_str("the interpreter exports no _PyRuntime"),
             Self::Unreadable => f.write_str("_PyRuntime cannot be read"),
             Self::DebugOffsets(refusal) => {

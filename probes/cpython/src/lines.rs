@@ -79,10 +79,7 @@ fn locations(table: &[u8], first_line: i64, offset: u64) -> Option<i64> {
         if end > offset {
             return delta.map(|_| line);
         }
-        let next = tail
-            .iter()
-            .position(|byte| byte & 0x80 != 0)
-            .unwrap_or(tail.len());
+        let next = tail.iter().position(|byte| byte & 0x80 != 0).unwrap_or(tail.len());
         rest = tail.get(next..)?;
     }
     None
@@ -104,11 +101,7 @@ fn signed_varint(data: &[u8]) -> Option<i64> {
     for (index, &byte) in data.iter().take(6).enumerate() {
         value |= i64::from(byte & 0x3f) << (6 * index);
         if byte & 0x40 == 0 {
-            return Some(if value & 1 == 1 {
-                -(value >> 1)
-            } else {
-                value >> 1
-            });
+            return Some(if value & 1 == 1 { -(value >> 1) } else { value >> 1 });
         }
     }
     None

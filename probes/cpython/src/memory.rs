@@ -36,8 +36,7 @@ pub trait Memory {
     /// The 8 bytes at `address`.
     fn word(&self, address: u64) -> Option<u64> {
         let mut bytes = [0; 8];
-        self.copy(address, &mut bytes)
-            .then(|| u64::from_le_bytes(bytes))
+        self.copy(address, &mut bytes).then(|| u64::from_le_bytes(bytes))
     }
 
     /// The address kept at `address`, if it may be that of an object.
@@ -56,10 +55,7 @@ pub(crate) struct Block<const N: usize> {
 impl<const N: usize> Block<N> {
     /// Reads `bytes` bytes (at most `N`) at `address`.
     pub(crate) fn read(memory: &impl Memory, address: u64, bytes: u64) -> Option<Self> {
-        let mut block = Self {
-            bytes: [0; N],
-            used: usize::try_from(bytes).ok()?,
-        };
+        let mut block = Self { bytes: [0; N], used: usize::try_from(bytes).ok()? };
         let into = block.bytes.get_mut(..block.used)?;
         memory.copy(address, into).then_some(block)
     }

@@ -1,8 +1,10 @@
 //! What a thread is running right now: one look, few reads, never nonsense.
 //!
 //! The thread may run on while it is looked at. So the code object's type is checked, the instruction must lie inside
-//! its bytecode, and the frame must still name that code object after it was read. A frame that returned meanwhile
-//! leaves its stale copy behind, which is then as true a sample as any: it ran at the moment of the first read.
+//! its bytecode, and the frame is read again afterwards: it must still name that code object and must not turn out to
+//! be one of the interpreter's own, which are made field by field on the C stack, at places where others stood.
+//! A frame that returned meanwhile leaves its stale copy behind, which is then as true a sample as any: it ran at the
+//! moment of the first read.
 
 use crate::Memory;
 use crate::layout::{Bytecode, Instruction, Layout, SHIM_OWNER};
@@ -14,6 +16,10 @@ pub(crate) const FRAME_BYTES: usize = 128;
 pub(crate) const CODE_BYTES: usize = 192;
 /// Frames without Python code never follow each other more than this.
 const SHIMS: usize = 4;
+/// A frame this near its C frame is a local variable of the same call of the eval loop, as shims are in 3.12, and never
+/// runs Python code: those frames lie on the data stack or in a generator. Once its call has returned, other calls
+/// overwrite what marks it as a shim, but not always what it names as code.
+const EVAL_LOCALS: u64 = 1024;
 /// Looks until the thread is said to move too fast.
 const TRIES: usize = 3;
 
@@ -57,7 +63,10 @@ pub enum Miss {
 /// A frame's own words.
 struct Seen {
     code: u64,
+    previous: u64,
     instruction: u64,
+    /// Whether it is the interpreter's own, without Python code.
+    is_shim: bool,
 }
 
 impl Layout {
@@ -84,32 +93,24 @@ impl Layout {
     fn look(&self, memory: &impl Memory, tstate: u64, code_type: u64) -> Result<Sample, Miss> {
         let (frame, seen) = self.top_frame(memory, tstate)?;
         let (sample, instruction) = self.code_at(memory, &seen, code_type)?;
-        let now =
-            Block::<8>::read(memory, frame + self.frame.code, 8).and_then(|block| block.word(0));
-        if now.ok_or(Miss::Unreadable)? != seen.code {
+        let now = self.frame_at(memory, frame)?;
+        if now.is_shim || now.code != seen.code {
             return Err(Miss::Moved);
         }
-        Ok(Sample {
-            instruction,
-            ..sample
-        })
+        Ok(Sample { instruction, ..sample })
     }
 
     /// The innermost frame that runs Python code.
     fn top_frame(&self, memory: &impl Memory, tstate: u64) -> Result<(u64, Seen), Miss> {
-        let mut at = tstate
-            .checked_add(self.thread.frame)
-            .ok_or(Miss::Unreadable)?;
+        let mut at = tstate.checked_add(self.thread.frame).ok_or(Miss::Unreadable)?;
+        let mut cframe = None;
         if let Some(offset) = self.thread.cframe {
-            let cframe = memory.word(at).ok_or(Miss::Unreadable)?;
-            if !is_object_address(cframe) {
-                return Err(if cframe == 0 {
-                    Miss::NoFrame
-                } else {
-                    Miss::Moved
-                });
+            let address = memory.word(at).ok_or(Miss::Unreadable)?;
+            if !is_object_address(address) {
+                return Err(if address == 0 { Miss::NoFrame } else { Miss::Moved });
             }
-            at = cframe + offset;
+            cframe = Some(address);
+            at = address + offset;
         }
         let mut frame = memory.word(at).ok_or(Miss::Unreadable)?;
         for _ in 0..SHIMS {
@@ -119,22 +120,19 @@ impl Layout {
             if !is_object_address(frame) {
                 return Err(Miss::Moved);
             }
-            let block = Block::<FRAME_BYTES>::read(memory, frame, self.frame.bytes)
-                .ok_or(Miss::Unreadable)?;
-            let owner = self
-                .frame
-                .owner
-                .and_then(|offset| block.byte(offset))
-                .unwrap_or(0);
-            if owner < SHIM_OWNER {
-                return self
-                    .seen(&block)
-                    .map(|seen| (frame, seen))
-                    .ok_or(Miss::Unreadable);
+            let seen = self.frame_at(memory, frame)?;
+            if !seen.is_shim {
+                let on_c_stack = cframe.is_some_and(|cframe| frame.abs_diff(cframe) < EVAL_LOCALS);
+                return if on_c_stack { Err(Miss::Moved) } else { Ok((frame, seen)) };
             }
-            frame = block.word(self.frame.previous).ok_or(Miss::Unreadable)?;
+            frame = seen.previous;
         }
         Err(Miss::Moved)
+    }
+
+    fn frame_at(&self, memory: &impl Memory, frame: u64) -> Result<Seen, Miss> {
+        let block = Block::<FRAME_BYTES>::read(memory, frame, self.frame.bytes);
+        block.and_then(|block| self.seen(&block)).ok_or(Miss::Unreadable)
     }
 
     fn seen(&self, block: &Block<FRAME_BYTES>) -> Option<Seen> {
@@ -146,7 +144,12 @@ impl Layout {
         };
         Some(Seen {
             code: block.word(self.frame.code)?,
+            previous: block.word(self.frame.previous)?,
             instruction,
+            is_shim: self
+                .frame
+                .owner
+                .is_some_and(|at| block.byte(at).is_none_or(|owner| owner >= SHIM_OWNER)),
         })
     }
 
@@ -196,11 +199,7 @@ impl Layout {
                 }
                 let offset = seen.instruction.checked_sub(start)?;
                 let end = block.word(units)?.checked_mul(2)?;
-                if offset < end {
-                    u32::try_from(offset).ok()
-                } else {
-                    None
-                }
+                if offset < end { u32::try_from(offset).ok() } else { None }
             }
             (Instruction::Pointer(_), Bytecode::Object) => None,
         }
@@ -220,7 +219,7 @@ impl Layout {
 
     /// Copies the name (its beginning) and the file (its end) of a code object that was just sampled.
     ///
-    /// `None` if it was freed meanwhile: then its strings may have become others. 13 reads for strings that are compact.
+    /// `None` if it was freed meanwhile: then its strings may have become others. 9 reads for strings that are compact.
     pub fn describe(
         &self,
         memory: &impl Memory,
@@ -228,27 +227,15 @@ impl Layout {
         name: &mut [u8],
         file: &mut [u8],
     ) -> Option<(Copied, Copied)> {
-        let name_copied = self.string(memory, key.name, Keep::Start, name)?;
-        let file_copied = self.string(memory, key.file, Keep::End, file)?;
+        let name_place = self.string_place(memory, key.name)?;
+        let file_place = self.string_place(memory, key.file)?;
+        let name_copied = name_place.copy(memory, Keep::Start, name)?;
+        let file_copied = file_place.copy(memory, Keep::End, file)?;
         self.still(memory, key)?;
         // The same object may have been freed and made again at the same place since the strings were copied.
-        let name = name.get(..name_copied.bytes)?;
-        let file = file.get(..file_copied.bytes)?;
-        let same = self.is_copied(memory, key.name, Keep::Start, name)
-            && self.is_copied(memory, key.file, Keep::End, file);
+        let same = name_place.holds(memory, Keep::Start, name.get(..name_copied.bytes)?)
+            && file_place.holds(memory, Keep::End, file.get(..file_copied.bytes)?);
         same.then_some((name_copied, file_copied))
-    }
-
-    /// Whether the string at `object` still starts (or ends) as `copied` does.
-    fn is_copied(&self, memory: &impl Memory, object: u64, keep: Keep, copied: &[u8]) -> bool {
-        let mut few = [0; 16];
-        let now = self
-            .string(memory, object, keep, &mut few)
-            .and_then(|now| few.get(..now.bytes));
-        now.is_some_and(|now| match keep {
-            Keep::Start => copied.starts_with(now),
-            Keep::End => copied.ends_with(now),
-        })
     }
 
     /// Whether `first`, an object's first word, is not that of a freed block.

@@ -74,6 +74,31 @@ pub(crate) struct Place {
     pub(crate) encoding: Encoding,
 }
 
+impl Place {
+    /// Copies what fits into `into` of the characters that stand here. 1 read.
+    pub(crate) fn copy(&self, memory: &impl Memory, keep: Keep, into: &mut [u8]) -> Option<Copied> {
+        let width = self.encoding.width();
+        let whole = self.length.checked_mul(width)?;
+        let bytes = whole.min(into.len() as u64 / width * width);
+        let skipped = if keep == Keep::End { whole - bytes } else { 0 };
+        let into = into.get_mut(..usize::try_from(bytes).ok()?)?;
+        if bytes > 0 && !memory.copy(self.data.checked_add(skipped)?, into) {
+            return None;
+        }
+        Some(Copied { bytes: into.len(), encoding: self.encoding, cut: bytes != whole })
+    }
+
+    /// Whether the characters here still start (or end) as those that were copied do. 1 read.
+    pub(crate) fn holds(&self, memory: &impl Memory, keep: Keep, copied: &[u8]) -> bool {
+        let mut few = [0; 16];
+        let now = self.copy(memory, keep, &mut few).and_then(|now| few.get(..now.bytes));
+        now.is_some_and(|now| match keep {
+            Keep::Start => copied.starts_with(now),
+            Keep::End => copied.ends_with(now),
+        })
+    }
+}
+
 impl Layout {
     /// Copies the string object at `object` into `into`. `None` if it is no string or cannot be read.
     ///
@@ -85,21 +110,7 @@ impl Layout {
         keep: Keep,
         into: &mut [u8],
     ) -> Option<Copied> {
-        let place = self.string_place(memory, object)?;
-        let width = place.encoding.width();
-        let whole = place.length * width;
-        let bytes = whole.min(into.len() as u64 / width * width);
-        let skipped = if keep == Keep::End { whole - bytes } else { 0 };
-        let bytes = usize::try_from(bytes).ok()?;
-        let into = into.get_mut(..bytes)?;
-        if bytes > 0 && !memory.copy(place.data.checked_add(skipped)?, into) {
-            return None;
-        }
-        Some(Copied {
-            bytes,
-            encoding: place.encoding,
-            cut: bytes as u64 != whole,
-        })
+        self.string_place(memory, object)?.copy(memory, keep, into)
     }
 
     /// Where the characters of the string object at `object` stand.
@@ -123,14 +134,9 @@ impl Layout {
                 length: header.word(self.object.bytes)?,
                 encoding: Encoding::Latin1,
             },
-            Text::Python2 {
-                unicode_length,
-                unicode_data,
-            } if flags & UNICODE_SUBCLASS != 0 => python2_unicode(
-                memory,
-                header.word(unicode_data)?,
-                header.word(unicode_length)?,
-            )?,
+            Text::Python2 { unicode_length, unicode_data } if flags & UNICODE_SUBCLASS != 0 => {
+                python2_unicode(memory, header.word(unicode_data)?, header.word(unicode_length)?)?
+            }
             Text::Python3 { length, state, .. } if flags & UNICODE_SUBCLASS != 0 => {
                 self.python3(memory, object, header.word(length)?, header.int(state)?)?
             }
@@ -141,13 +147,7 @@ impl Layout {
 
     /// The state's bits: interned 2, kind 3, compact 1, ascii 1, and up to 3.11 ready 1 (`Include/cpython/unicodeobject.h`).
     fn python3(&self, memory: &impl Memory, object: u64, length: u64, state: u32) -> Option<Place> {
-        let Text::Python3 {
-            ascii_data,
-            compact_data,
-            wide,
-            ..
-        } = self.text
-        else {
+        let Text::Python3 { ascii_data, compact_data, wide, .. } = self.text else {
             return None;
         };
         let (kind, compact, ascii) = (state >> 2 & 7, state >> 5 & 1 == 1, state >> 6 & 1 == 1);
@@ -161,11 +161,7 @@ impl Layout {
             (false, _) => memory.word(object + compact_data)?,
             (true, true) => return None,
         };
-        Some(Place {
-            data,
-            length,
-            encoding,
-        })
+        Some(Place { data, length, encoding })
     }
 }
 
@@ -182,14 +178,6 @@ fn wide_place(memory: &impl Memory, object: u64, wide: Wide) -> Option<Place> {
 /// do: as one character they are at most U+10FFFF, as two the second one (or the terminator) would have to be a control.
 fn python2_unicode(memory: &impl Memory, data: u64, length: u64) -> Option<Place> {
     let first = Block::<4>::read(memory, data, 4)?.int(0)?;
-    let encoding = if first <= 0x10_ffff {
-        Encoding::Ucs4
-    } else {
-        Encoding::Ucs2
-    };
-    Some(Place {
-        data,
-        length,
-        encoding,
-    })
+    let encoding = if first <= 0x10_ffff { Encoding::Ucs4 } else { Encoding::Ucs2 };
+    Some(Place { data, length, encoding })
 }

@@ -1,7 +1,7 @@
 //! Which CPython it is.
 
 /// `major.minor.micro`: `PY_VERSION_HEX` without its last byte, the release level (`Include/patchlevel.h`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version(u32);
 
 impl Version {
@@ -22,10 +22,7 @@ impl Version {
     pub fn parse(text: &[u8]) -> Option<Self> {
         let (major, rest) = number(text)?;
         let (minor, rest) = number(rest.strip_prefix(b".")?)?;
-        let micro = rest
-            .strip_prefix(b".")
-            .and_then(number)
-            .map_or(0, |(micro, _)| micro);
+        let micro = rest.strip_prefix(b".").and_then(number).map_or(0, |(micro, _)| micro);
         Some(Self::new(major, minor, micro))
     }
 
@@ -66,17 +63,18 @@ impl core::fmt::Display for Version {
     }
 }
 
+impl core::fmt::Debug for Version {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        core::fmt::Display::fmt(self, f)
+    }
+}
+
 /// A decimal number of at most 255 at the start of `text`, and what follows it.
 fn number(text: &[u8]) -> Option<(u8, &[u8])> {
     let mut value: Option<u8> = None;
     let mut rest = text;
     while let Some((&digit @ b'0'..=b'9', tail)) = rest.split_first() {
-        value = Some(
-            value
-                .unwrap_or(0)
-                .checked_mul(10)?
-                .checked_add(digit - b'0')?,
-        );
+        value = Some(value.unwrap_or(0).checked_mul(10)?.checked_add(digit - b'0')?);
         rest = tail;
     }
     Some((value?, rest))
@@ -89,14 +87,8 @@ mod tests {
     #[test]
     fn reads_what_py_getversion_returns() {
         let cases: [(&[u8], Option<Version>); 7] = [
-            (
-                b"3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]",
-                Some(Version::new(3, 11, 2)),
-            ),
-            (
-                b"2.7.18 (default, May  9 2026)",
-                Some(Version::new(2, 7, 18)),
-            ),
+            (b"3.11.2 (main, Apr 28 2025, 14:11:48) [GCC 12.2.0]", Some(Version::new(3, 11, 2))),
+            (b"2.7.18 (default, May  9 2026)", Some(Version::new(2, 7, 18))),
             (b"3.13.0+ (heads/3.13:abc)", Some(Version::new(3, 13, 0))),
             (b"3.15.0rc1", Some(Version::new(3, 15, 0))),
             (b"3.14", Some(Version::new(3, 14, 0))),

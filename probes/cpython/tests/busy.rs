@@ -34,22 +34,18 @@ fn a_running_thread_is_sampled_truly() {
                 continue;
             };
             let (mut name, mut file) = ([0; 64], [0; 64]);
-            let Some((copied, _)) = layout.describe(&memory, &sample.code, &mut name, &mut file)
+            let Some((copied, in_file)) =
+                layout.describe(&memory, &sample.code, &mut name, &mut file)
             else {
                 gone += 1;
                 continue;
             };
-            assert!(
-                FUNCTIONS.contains(&&name[..copied.bytes]),
-                "{python:?}: {:?}",
-                &name[..copied.bytes]
-            );
+            let (name, file) = (&name[..copied.bytes], &file[..in_file.bytes]);
+            let shown = (String::from_utf8_lossy(name), String::from_utf8_lossy(file));
+            assert!(FUNCTIONS.contains(&name), "{python:?}: {shown:?}");
             samples += 1;
         }
-        println!(
-            "{}: {samples} samples, {gone} gone, {missed} missed",
-            python.path.display()
-        );
+        println!("{}: {samples} samples, {gone} gone, {missed} missed", python.path.display());
         assert!(samples > LOOKS / 2, "{python:?}: {samples} of {LOOKS}");
     }
 }
@@ -65,29 +61,17 @@ fn threads_that_come_and_go_are_listed_truly() {
             for thread in &seen.threads {
                 let name = thread.name.as_deref();
                 assert!(
-                    matches!(
-                        name,
-                        None | Some("MainThread" | "busy" | "churn" | "churner")
-                    ),
+                    matches!(name, None | Some("MainThread" | "busy" | "churn" | "churner")),
                     "{python:?}: {name:?}"
                 );
             }
             if seen.complete {
                 complete += 1;
-                assert!(
-                    (3..=7).contains(&seen.threads.len()),
-                    "{python:?}: {seen:?}"
-                );
-                assert_eq!(
-                    seen.threads.iter().filter(|thread| thread.is_main).count(),
-                    1
-                );
+                assert!((3..=7).contains(&seen.threads.len()), "{python:?}: {seen:?}");
+                assert_eq!(seen.threads.iter().filter(|thread| thread.is_main).count(), 1);
             }
         }
-        println!(
-            "{}: {complete} of {WALKS} walks complete",
-            python.path.display()
-        );
+        println!("{}: {complete} of {WALKS} walks complete", python.path.display());
         assert!(complete > 0, "{python:?}");
     }
 }

@@ -32,20 +32,10 @@ fn every_instruction_of_the_standard_library_has_the_interpreters_line() {
             .arg(FUNCTIONS.to_string())
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{python:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{python:?}: {}", String::from_utf8_lossy(&output.stderr));
         let (functions, instructions) = compare(&mut Input(&output.stdout), &python);
-        assert!(
-            functions >= FUNCTIONS,
-            "{python:?} has {functions} functions only"
-        );
-        println!(
-            "{}: {functions} functions, {instructions} instructions",
-            python.version
-        );
+        assert!(functions >= FUNCTIONS, "{python:?} has {functions} functions only");
+        println!("{}: {functions} functions, {instructions} instructions", python.version);
     }
 }
 
@@ -57,9 +47,8 @@ fn compare(input: &mut Input<'_>, python: &common::Python) -> (usize, usize) {
         let bytes = input.number() as usize;
         let table = input.take(bytes);
         let code = input.number();
-        let runs: Vec<(u32, i32)> = (0..input.number())
-            .map(|_| (input.number(), input.number().cast_signed()))
-            .collect();
+        let runs: Vec<(u32, i32)> =
+            (0..input.number()).map(|_| (input.number(), input.number().cast_signed())).collect();
         for offset in (0..code).step_by(2) {
             let last = runs.partition_point(|&(start, _)| start <= offset);
             let expected = u32::try_from(runs[last - 1].1).ok();

@@ -49,11 +49,7 @@ fn each(check: impl Fn(&Target, &Layout, &[Truth])) {
     for python in pythons() {
         let target = Target::start(&python, "still.py");
         check(&target, &target.layout(), &truths(&target));
-        println!(
-            "{}: {} threads",
-            python.path.display(),
-            target.threads.len()
-        );
+        println!("{}: {} threads", python.path.display(), target.threads.len());
     }
 }
 
@@ -64,20 +60,12 @@ fn string(target: &Target, layout: &Layout, object: u64) -> Option<String> {
     Some(match copied.encoding {
         Encoding::Latin1 => bytes.iter().map(|&byte| char::from(byte)).collect(),
         Encoding::Ucs2 => {
-            let units: Vec<u16> = bytes
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|unit| u16::from_le_bytes(*unit))
-                .collect();
+            let units: Vec<u16> =
+                bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
             String::from_utf16_lossy(&units)
         }
         Encoding::Ucs4 => {
-            let units = bytes
-                .as_chunks::<4>()
-                .0
-                .iter()
-                .map(|unit| u32::from_le_bytes(*unit));
+            let units = bytes.as_chunks::<4>().0.iter().map(|unit| u32::from_le_bytes(*unit));
             units.map(|unit| char::from_u32(unit).unwrap()).collect()
         }
     })
@@ -85,11 +73,7 @@ fn string(target: &Target, layout: &Layout, object: u64) -> Option<String> {
 
 fn assert_sample(target: &Target, layout: &Layout, truth: &Truth, sample: &Sample) {
     let python = &target.python;
-    assert_eq!(
-        sample.code.code, truth.code,
-        "{python:?} {}",
-        truth.function
-    );
+    assert_eq!(sample.code.code, truth.code, "{python:?} {}", truth.function);
     assert_eq!(sample.code.first_line, truth.first_line, "{python:?}");
     assert_eq!(
         string(target, layout, sample.code.name).as_deref(),
@@ -103,12 +87,7 @@ fn assert_sample(target: &Target, layout: &Layout, truth: &Truth, sample: &Sampl
     );
     let table =
         line_table(&target.memory(), layout, &sample.code).expect("the function is still there");
-    let line = line_of(
-        layout.code.line_format,
-        &table,
-        sample.code.first_line,
-        sample.instruction,
-    );
+    let line = line_of(layout.code.line_format, &table, sample.code.first_line, sample.instruction);
     assert_eq!(line, Some(truth.line), "{python:?} {}", truth.function);
 }
 
@@ -143,12 +122,20 @@ fn threads_have_their_names_and_ids() {
             assert_eq!(thread.name, truth.name, "{:?}", target.python);
             assert_eq!(thread.is_main, truth.is_main, "{:?}", target.python);
             let kept = target.python.version >= Version::new(3, 11, 0);
-            assert_eq!(
-                thread.native_id,
-                truth.native_id.filter(|_| kept),
-                "{:?}",
-                target.python
-            );
+            assert_eq!(thread.native_id, truth.native_id.filter(|_| kept), "{:?}", target.python);
+        }
+    });
+}
+
+#[test]
+fn names_are_found_where_a_patch_release_moved_the_modules() {
+    each(|target, layout, truths| {
+        let mut moved = *layout;
+        moved.interpreter.modules += 48;
+        let seen = threads(&target.memory(), &moved, &target.roots()).unwrap();
+        for thread in &seen.threads {
+            let truth = truths.iter().find(|truth| truth.tstate == thread.tstate).unwrap();
+            assert_eq!(thread.name, truth.name, "{:?}", target.python);
         }
     });
 }
@@ -159,12 +146,7 @@ fn the_check_passes_and_refuses_a_wrong_thread_pointer() {
         for truth in truths {
             let check =
                 |pointer| layout.check(&target.memory(), truth.tstate, pointer, target.code_type());
-            assert_eq!(
-                check(truth.ident),
-                Ok(truths.len() as u32),
-                "{:?}",
-                target.python
-            );
+            assert_eq!(check(truth.ident), Ok(truths.len() as u32), "{:?}", target.python);
             assert_eq!(check(truth.ident + 64), Err(Mismatch::ThreadId));
         }
         let wrong_type = layout.check(
@@ -179,16 +161,7 @@ fn the_check_passes_and_refuses_a_wrong_thread_pointer() {
 
 #[test]
 fn another_versions_layout_never_yields_nonsense() {
-    let minors = [
-        (2, 7),
-        (3, 6),
-        (3, 7),
-        (3, 8),
-        (3, 9),
-        (3, 10),
-        (3, 11),
-        (3, 12),
-    ];
+    let minors = [(2, 7), (3, 6), (3, 7), (3, 8), (3, 9), (3, 10), (3, 11), (3, 12)];
     let refused = Cell::new(0);
     each(|target, _, truths| {
         for (major, minor) in minors {
@@ -206,12 +179,9 @@ fn another_versions_layout_never_yields_nonsense() {
                     target.python
                 );
             }
-            if let Ok(frames) = other.check(
-                &target.memory(),
-                truths[0].tstate,
-                truths[0].ident,
-                target.code_type(),
-            ) {
+            if let Ok(frames) =
+                other.check(&target.memory(), truths[0].tstate, truths[0].ident, target.code_type())
+            {
                 assert_eq!(
                     frames as usize,
                     truths.len(),
@@ -228,23 +198,12 @@ fn another_versions_layout_never_yields_nonsense() {
 fn versions_and_symbols_are_those_of_the_interpreter() {
     each(|target, _, _| {
         let version = target.python.version;
-        let symbol = target
-            .symbols
-            .get("Py_Version")
-            .map(|&symbol| version_at(&target.memory(), symbol));
-        assert_eq!(
-            symbol,
-            (version >= Version::new(3, 11, 0)).then_some(Some(version))
-        );
+        let symbol =
+            target.symbols.get("Py_Version").map(|&symbol| version_at(&target.memory(), symbol));
+        assert_eq!(symbol, (version >= Version::new(3, 11, 0)).then_some(Some(version)));
         let current = current_thread_symbol(version).map(|name| name.to_str().unwrap());
-        assert_eq!(
-            target.symbols.contains_key("_PyThreadState_Current"),
-            current.is_some()
-        );
-        assert_eq!(
-            target.roots().runtime.is_some(),
-            Gil::of(version, false).is_some()
-        );
+        assert_eq!(target.symbols.contains_key("_PyThreadState_Current"), current.is_some());
+        assert_eq!(target.roots().runtime.is_some(), Gil::of(version, false).is_some());
     });
 }
 
@@ -275,11 +234,7 @@ fn the_gil_stands_where_its_offsets_say() {
         let word = |offset| target.memory().word(base + offset).unwrap();
         assert_eq!(word(gil.interval), 5000, "{:?}", target.python);
         let states: BTreeSet<u64> = truths.iter().map(|truth| truth.tstate).collect();
-        assert!(
-            states.contains(&word(gil.last_holder)),
-            "{:?}",
-            target.python
-        );
+        assert!(states.contains(&word(gil.last_holder)), "{:?}", target.python);
         assert!(word(gil.switch_number) > 1 && word(gil.switch_number) < 1 << 32);
         assert!((word(gil.locked) as u32) <= 1);
         tried.set(tried.get() + 1);
@@ -291,13 +246,10 @@ fn the_gil_stands_where_its_offsets_say() {
 fn long_strings_keep_the_end_that_was_asked_for() {
     each(|target, layout, truths| {
         for truth in truths {
-            let sample = layout
-                .sample(&target.memory(), truth.tstate, target.code_type())
-                .unwrap();
+            let sample = layout.sample(&target.memory(), truth.tstate, target.code_type()).unwrap();
             let mut few = [0; 9];
-            let end = layout
-                .string(&target.memory(), sample.code.file, Keep::End, &mut few)
-                .unwrap();
+            let end =
+                layout.string(&target.memory(), sample.code.file, Keep::End, &mut few).unwrap();
             let width = end.encoding.width() as usize;
             assert!(end.cut && end.bytes == 9 / width * width);
             assert!(few[..end.bytes].ends_with(&{
@@ -305,9 +257,8 @@ fn long_strings_keep_the_end_that_was_asked_for() {
                 last[0] = b'y';
                 last
             }));
-            let start = layout
-                .string(&target.memory(), sample.code.file, Keep::Start, &mut few)
-                .unwrap();
+            let start =
+                layout.string(&target.memory(), sample.code.file, Keep::Start, &mut few).unwrap();
             assert_eq!((few[0], start.encoding), (b'/', end.encoding));
         }
     });

@@ -27,10 +27,7 @@ fn flags(memory: &impl Memory, layout: &Layout, object: u64) -> Option<(u64, u64
         return None;
     }
     let type_object = memory.pointer(object + layout.object.type_of)?;
-    Some((
-        type_object,
-        memory.word(type_object + layout.object.type_flags)?,
-    ))
+    Some((type_object, memory.word(type_object + layout.object.type_flags)?))
 }
 
 /// All pairs of the dict at `dict`. `None` if it is none, or changed its keys while it was read.
@@ -77,14 +74,9 @@ fn raw_key_entries(memory: &impl Memory, layout: &Layout, keys: u64) -> Option<V
         return entries(memory, keys + 40 + size * width, header.word(32)?, 24);
     }
     // dk_log2_index_bytes 9, dk_kind 10, dk_nentries 24, dk_indices 32 (Include/internal/pycore_dict.h).
-    let index_bytes = 1_u64
-        .checked_shl(header.byte(9)?.into())
-        .filter(|&bytes| bytes <= ENTRIES * 8)?;
-    let width = if header.byte(10)? == KEYS_GENERAL {
-        24
-    } else {
-        16
-    };
+    let index_bytes =
+        1_u64.checked_shl(header.byte(9)?.into()).filter(|&bytes| bytes <= ENTRIES * 8)?;
+    let width = if header.byte(10)? == KEYS_GENERAL { 24 } else { 16 };
     entries(memory, keys + 32 + index_bytes, header.word(24)?, width)
 }
 
@@ -106,14 +98,7 @@ fn words(memory: &impl Memory, address: u64, count: usize) -> Option<Vec<u64>> {
     if count > 0 && !memory.copy(address, &mut bytes) {
         return None;
     }
-    Some(
-        bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|word| u64::from_le_bytes(*word))
-            .collect(),
-    )
+    Some(bytes.as_chunks::<8>().0.iter().map(|word| u64::from_le_bytes(*word)).collect())
 }
 
 fn present(pairs: Vec<Pair>) -> Vec<Pair> {
@@ -130,32 +115,17 @@ fn shared_pairs(
     keys: u64,
     values: u64,
 ) -> Option<Vec<Pair>> {
-    let header = if matches!(layout.dict, Dict::Inline { .. }) {
-        8
-    } else {
-        0
-    };
+    let header = if matches!(layout.dict, Dict::Inline { .. }) { 8 } else { 0 };
     let entries = raw_key_entries(memory, layout, keys)?;
     let values = words(memory, values.checked_add(header)?, entries.len())?;
-    Some(present(
-        entries
-            .into_iter()
-            .zip(values)
-            .map(|((key, _), value)| (key, value))
-            .collect(),
-    ))
+    Some(present(entries.into_iter().zip(values).map(|((key, _), value)| (key, value)).collect()))
 }
 
 /// All attributes that the instance at `object` has itself.
 pub(super) fn attributes(memory: &impl Memory, layout: &Layout, object: u64) -> Option<Vec<Pair>> {
     let (type_object, flags) = flags(memory, layout, object)?;
     let shared = |cached_keys: u64, values: u64| {
-        shared_pairs(
-            memory,
-            layout,
-            memory.pointer(type_object + cached_keys)?,
-            values,
-        )
+        shared_pairs(memory, layout, memory.pointer(type_object.checked_add(cached_keys)?)?, values)
     };
     let managed = flags & MANAGED_DICT != 0;
     let dict_at = match layout.dict {
@@ -173,10 +143,7 @@ pub(super) fn attributes(memory: &impl Memory, layout: &Layout, object: u64) -> 
             }
             object - 24
         }
-        Dict::Inline {
-            cached_keys,
-            dict_before,
-        } if managed => {
+        Dict::Inline { cached_keys, dict_before } if managed => {
             let values = object + layout.object.bytes;
             if flags & INLINE_VALUES != 0 && Block::<4>::read(memory, values, 4)?.byte(3)? == 1 {
                 return shared(cached_keys, values);
@@ -187,7 +154,7 @@ pub(super) fn attributes(memory: &impl Memory, layout: &Layout, object: u64) -> 
             let offset =
                 memory.word(type_object + layout.object.type_flags + DICTOFFSET_AFTER_FLAGS)?;
             // Negative ones (variable-sized instances) are not those of any class asked for here.
-            (1..4096).contains(&offset).then_some(object + offset)?
+            object + Some(offset).filter(|offset| (1..4096).contains(offset))?
         }
     };
     pairs(memory, layout, memory.pointer(dict_at)?)

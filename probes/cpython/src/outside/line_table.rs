@@ -25,9 +25,7 @@ pub fn line_table_bytes(memory: &impl Memory, layout: &Layout, table: u64) -> Op
     if !is_object_address(table) {
         return None;
     }
-    let size = memory
-        .word(table + layout.object.bytes)
-        .filter(|&size| size <= LARGEST)?;
+    let size = memory.word(table + layout.object.bytes).filter(|&size| size <= LARGEST)?;
     let mut bytes = vec![0; usize::try_from(size).ok()?];
     (bytes.is_empty() || memory.copy(table + layout.object.bytes_data, &mut bytes)).then_some(bytes)
 }

@@ -2,12 +2,16 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::dict::{Pair, attributes, pairs};
 use super::text::{is_text, text};
 use crate::Memory;
 use crate::layout::{Dict, Layout};
 use crate::memory::Block;
+
+/// Bytes of an interpreter in which `sys.modules` is looked for: in 2.7 to 3.13 it stands at 7656 at most.
+const NEARBY: u64 = 8192;
 
 /// Names of the threads of the interpreter at `interpreter`, by ident. Empty if `threading` was never imported.
 pub(super) fn names(
@@ -23,13 +27,7 @@ fn active(
     layout: &Layout,
     interpreter: u64,
 ) -> Option<BTreeMap<u64, String>> {
-    let modules = memory.pointer(interpreter.checked_add(layout.interpreter.modules)?)?;
-    let threading = find(
-        memory,
-        layout,
-        &pairs(memory, layout, modules)?,
-        b"threading",
-    )?;
+    let threading = find(memory, layout, &modules(memory, layout, interpreter)?, b"threading")?;
     // PyModuleObject: md_dict comes first.
     let globals = memory.pointer(threading + layout.object.bytes)?;
     let active = find(memory, layout, &pairs(memory, layout, globals)?, b"_active")?;
@@ -42,12 +40,20 @@ fn active(
     )
 }
 
+/// The pairs of `sys.modules`: a dict that knows a module `sys`.
+///
+/// It stands at the layout's offset or, as fields come and go in front of it between patch releases, nearby.
+fn modules(memory: &impl Memory, layout: &Layout, interpreter: u64) -> Option<Vec<Pair>> {
+    let nearby = (0..NEARBY).step_by(8);
+    core::iter::once(layout.interpreter.modules).chain(nearby).find_map(|offset| {
+        let found = pairs(memory, layout, memory.pointer(interpreter.checked_add(offset)?)?)?;
+        find(memory, layout, &found, b"sys").map(|_| found)
+    })
+}
+
 /// The value of the pair whose key is `name`.
 fn find(memory: &impl Memory, layout: &Layout, pairs: &[Pair], name: &[u8]) -> Option<u64> {
-    pairs
-        .iter()
-        .find(|(key, _)| is_text(memory, layout, *key, name))
-        .map(|&(_, value)| value)
+    pairs.iter().find(|(key, _)| is_text(memory, layout, *key, name)).map(|&(_, value)| value)
 }
 
 /// Ident and name of a `Thread`, if it says itself that it has this ident.
@@ -58,11 +64,7 @@ fn named(memory: &impl Memory, layout: &Layout, key: u64, thread: u64) -> Option
     };
     let attributes = attributes(memory, layout, thread)?;
     let ident = integer(memory, layout, key)?;
-    let own = integer(
-        memory,
-        layout,
-        find(memory, layout, &attributes, ident_key)?,
-    )?;
+    let own = integer(memory, layout, find(memory, layout, &attributes, ident_key)?)?;
     let name = text(memory, layout, find(memory, layout, &attributes, name_key)?)?;
     (ident == own).then_some((ident, name))
 }

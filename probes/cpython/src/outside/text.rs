@@ -22,11 +22,7 @@ fn decode(bytes: &[u8], encoding: Encoding) -> Option<String> {
     match encoding {
         Encoding::Latin1 => Some(bytes.iter().copied().map(char::from).collect()),
         Encoding::Ucs2 => {
-            let units = bytes
-                .as_chunks::<2>()
-                .0
-                .iter()
-                .map(|unit| u16::from_le_bytes(*unit));
+            let units = bytes.as_chunks::<2>().0.iter().map(|unit| u16::from_le_bytes(*unit));
             Some(
                 char::decode_utf16(units)
                     .map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER))
@@ -71,18 +67,12 @@ mod tests {
 
     #[test]
     fn decodes_each_width() {
-        assert_eq!(
-            decode(b"caf\xe9", Encoding::Latin1).as_deref(),
-            Some("café")
-        );
+        assert_eq!(decode(b"caf\xe9", Encoding::Latin1).as_deref(), Some("café"));
         assert_eq!(
             decode(&[0x93, 0x30, 0x00, 0xd8], Encoding::Ucs2).as_deref(),
             Some("ん\u{fffd}")
         );
-        assert_eq!(
-            decode(&[0x40, 0xf4, 0x01, 0x00], Encoding::Ucs4).as_deref(),
-            Some("👀")
-        );
+        assert_eq!(decode(&[0x40, 0xf4, 0x01, 0x00], Encoding::Ucs4).as_deref(), Some("👀"));
         assert_eq!(decode(&[0, 0, 0, 1], Encoding::Ucs4), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use super::names::names;
 use crate::Memory;
@@ -11,6 +12,9 @@ use crate::memory::{Block, is_object_address};
 /// Interpreters, and threads of each, that are walked at most.
 const INTERPRETERS: usize = 256;
 const THREADS: usize = 1 << 16;
+/// Reads and bytes of one call of [`threads`] at most, whatever the target's memory says: about half a second.
+const READS: u32 = 1 << 19;
+const BYTES: u64 = 1 << 28;
 /// Walks until an inconsistent list is given out as incomplete.
 const TRIES: usize = 3;
 
@@ -23,7 +27,8 @@ pub struct Roots {
     pub interpreter_head: Option<u64>,
 }
 
-/// One Python thread.
+/// One thread state. A thread that works in several interpreters has one in each; one that was made together with a
+/// subinterpreter keeps its maker's ident, whoever uses it (seen up to 3.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PyThread {
     /// `threading.get_ident()`: with glibc the thread pointer.
@@ -51,6 +56,7 @@ pub struct Threads {
 
 /// The threads of the interpreter behind `roots`. `None` if its first interpreter is not found (yet).
 pub fn threads(memory: &impl Memory, layout: &Layout, roots: &Roots) -> Option<Threads> {
+    let memory = &Rationed { memory, reads: Cell::new(READS), bytes: Cell::new(BYTES) };
     let first = first_interpreter(memory, layout, roots)?;
     let mut seen = Threads::default();
     for _ in 0..TRIES {
@@ -60,6 +66,24 @@ pub fn threads(memory: &impl Memory, layout: &Layout, roots: &Roots) -> Option<T
         }
     }
     Some(seen)
+}
+
+/// Memory that ends after so many reads, so that lists which lead in circles do.
+struct Rationed<'a, M> {
+    memory: &'a M,
+    reads: Cell<u32>,
+    bytes: Cell<u64>,
+}
+
+impl<M: Memory> Memory for Rationed<'_, M> {
+    fn read(&self, address: u64, into: &mut [u8]) -> bool {
+        let reads = self.reads.get().checked_sub(1);
+        let bytes = self.bytes.get().checked_sub(into.len() as u64);
+        let (Some(reads), Some(bytes)) = (reads, bytes) else { return false };
+        self.reads.set(reads);
+        self.bytes.set(bytes);
+        self.memory.read(address, into)
+    }
 }
 
 /// The newest interpreter, at which the list starts.
@@ -74,11 +98,7 @@ fn first_interpreter(memory: &impl Memory, layout: &Layout, roots: &Roots) -> Op
 fn variable_of_getter(memory: &impl Memory, function: u64) -> Option<u64> {
     const ENDBR64: u32 = 0xfa1e_0ff3;
     let starts_with_endbr = Block::<4>::read(memory, function, 4)?.int(0)? == ENDBR64;
-    let function = if starts_with_endbr {
-        function + 4
-    } else {
-        function
-    };
+    let function = if starts_with_endbr { function + 4 } else { function };
     let code = Block::<8>::read(memory, function, 8)?;
     if code.int(0)? & 0x00ff_ffff != 0x0005_8b48 || code.byte(7)? != 0xc3 {
         return None;
@@ -87,10 +107,7 @@ fn variable_of_getter(memory: &impl Memory, function: u64) -> Option<u64> {
 }
 
 fn walk(memory: &impl Memory, layout: &Layout, first: u64) -> Threads {
-    let mut seen = Threads {
-        threads: Vec::new(),
-        complete: false,
-    };
+    let mut seen = Threads { threads: Vec::new(), complete: false };
     let mut at = first;
     for _ in 0..INTERPRETERS {
         let whole = walk_interpreter(memory, layout, at, &mut seen.threads);
@@ -144,14 +161,9 @@ fn walk_interpreter(
 /// A thread state and the address of the next one.
 fn read_thread(memory: &impl Memory, layout: &Layout, tstate: u64) -> Option<(PyThread, u64)> {
     let at = &layout.thread;
-    let bytes = [
-        at.next,
-        at.interpreter,
-        at.thread_id,
-        at.native_id.unwrap_or(0),
-    ]
-    .into_iter()
-    .fold(0, u64::max)
+    let bytes = [at.next, at.interpreter, at.thread_id, at.native_id.unwrap_or(0)]
+        .into_iter()
+        .fold(0, u64::max)
         + 8;
     if !is_object_address(tstate) {
         return None;

@@ -32,13 +32,8 @@ pub(crate) fn find(version: Version) -> Option<Layout> {
 }
 
 /// `PyObject` and `PyTypeObject` of every build with a GIL and without reference tracing.
-const OBJECT: Object = Object {
-    bytes: 16,
-    counted: true,
-    type_of: 8,
-    type_flags: 168,
-    bytes_data: 32,
-};
+const OBJECT: Object =
+    Object { bytes: 16, counted: true, type_of: 8, type_flags: 168, bytes_data: 32 };
 
 /// `str` of 3.6 to 3.11.
 const TEXT_WITH_WIDE: Text = Text::Python3 {
@@ -46,8 +41,5 @@ const TEXT_WITH_WIDE: Text = Text::Python3 {
     state: 32,
     ascii_data: 48,
     compact_data: 72,
-    wide: Some(Wide {
-        data: 40,
-        length: 64,
-    }),
+    wide: Some(Wide { data: 40, length: 64 }),
 };

@@ -11,11 +11,7 @@ pub(super) const LAYOUT: Layout = Layout {
     version: Version::new(2, 7, 0),
     free_threaded: false,
     interpreters: None,
-    interpreter: Interpreter {
-        next: 0,
-        threads: 8,
-        modules: 16,
-    },
+    interpreter: Interpreter { next: 0, threads: 8, modules: 16 },
     thread: Thread {
         next: 0,
         interpreter: 8,
@@ -40,13 +36,7 @@ pub(super) const LAYOUT: Layout = Layout {
         bytecode: Bytecode::Object,
         bytes: 112,
     },
-    object: Object {
-        bytes_data: 36,
-        ..OBJECT
-    },
-    text: Text::Python2 {
-        unicode_length: 16,
-        unicode_data: 24,
-    },
+    object: Object { bytes_data: 36, ..OBJECT },
+    text: Text::Python2 { unicode_length: 16, unicode_data: 24 },
     dict: Dict::Table,
 };

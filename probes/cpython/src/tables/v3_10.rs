@@ -15,9 +15,6 @@ pub(super) const LAYOUT: Layout = Layout {
         owner: None,
         bytes: 100,
     },
-    code: Code {
-        line_format: LineFormat::Ranges,
-        ..v3_7::LAYOUT_3_8.code
-    },
+    code: Code { line_format: LineFormat::Ranges, ..v3_7::LAYOUT_3_8.code },
     ..v3_7::LAYOUT_3_9
 };

@@ -9,11 +9,7 @@ pub(super) const LAYOUT: Layout = Layout {
     version: Version::new(3, 11, 0),
     free_threaded: false,
     interpreters: Some(40),
-    interpreter: Interpreter {
-        next: 0,
-        threads: 16,
-        modules: 888,
-    },
+    interpreter: Interpreter { next: 0, threads: 16, modules: 888 },
     thread: Thread {
         next: 8,
         interpreter: 16,
@@ -35,10 +31,7 @@ pub(super) const LAYOUT: Layout = Layout {
         first_line: 72,
         line_table: 136,
         line_format: LineFormat::Locations,
-        bytecode: Bytecode::Inline {
-            start: 184,
-            units: 16,
-        },
+        bytecode: Bytecode::Inline { start: 184, units: 16 },
         bytes: 144,
     },
     object: OBJECT,

@@ -8,11 +8,7 @@ pub(super) const LAYOUT: Layout = Layout {
     version: Version::new(3, 12, 0),
     free_threaded: false,
     interpreters: Some(40),
-    interpreter: Interpreter {
-        next: 0,
-        threads: 72,
-        modules: 944,
-    },
+    interpreter: Interpreter { next: 0, threads: 72, modules: 944 },
     thread: Thread {
         next: 8,
         interpreter: 16,
@@ -30,19 +26,10 @@ pub(super) const LAYOUT: Layout = Layout {
     },
     code: Code {
         first_line: 68,
-        bytecode: Bytecode::Inline {
-            start: 192,
-            units: 16,
-        },
+        bytecode: Bytecode::Inline { start: 192, units: 16 },
         ..v3_11::LAYOUT.code
     },
     object: OBJECT,
-    text: Text::Python3 {
-        length: 16,
-        state: 32,
-        ascii_data: 40,
-        compact_data: 56,
-        wide: None,
-    },
+    text: Text::Python3 { length: 16, state: 32, ascii_data: 40, compact_data: 56, wide: None },
     dict: Dict::Tagged { cached_keys: 880 },
 };

@@ -9,11 +9,7 @@ pub(super) const LAYOUT: Layout = Layout {
     version: Version::new(3, 6, 0),
     free_threaded: false,
     interpreters: None,
-    interpreter: Interpreter {
-        next: 0,
-        threads: 8,
-        modules: 16,
-    },
+    interpreter: Interpreter { next: 0, threads: 8, modules: 16 },
     thread: Thread {
         next: 8,
         interpreter: 16,

@@ -8,11 +8,7 @@ pub(super) const LAYOUT: Layout = Layout {
     version: Version::new(3, 7, 0),
     free_threaded: false,
     interpreters: Some(24),
-    interpreter: Interpreter {
-        next: 0,
-        threads: 8,
-        modules: 40,
-    },
+    interpreter: Interpreter { next: 0, threads: 8, modules: 40 },
     thread: THREAD,
     frame: Frame {
         code: 32,
@@ -30,39 +26,18 @@ pub(super) const LAYOUT: Layout = Layout {
 pub(super) const LAYOUT_3_8: Layout = Layout {
     version: Version::new(3, 8, 0),
     interpreters: Some(32),
-    interpreter: Interpreter {
-        next: 0,
-        threads: 8,
-        modules: 56,
-    },
+    interpreter: Interpreter { next: 0, threads: 8, modules: 56 },
     // Positional-only parameters (PEP 570) moved the rest.
-    code: Code {
-        name: 112,
-        file: 104,
-        first_line: 40,
-        line_table: 120,
-        bytes: 128,
-        ..v3_6::CODE
-    },
+    code: Code { name: 112, file: 104, first_line: 40, line_table: 120, bytes: 128, ..v3_6::CODE },
     ..LAYOUT
 };
 
 pub(super) const LAYOUT_3_9: Layout = Layout {
     version: Version::new(3, 9, 0),
-    interpreter: Interpreter {
-        next: 0,
-        threads: 8,
-        modules: 856,
-    },
+    interpreter: Interpreter { next: 0, threads: 8, modules: 856 },
     ..LAYOUT_3_8
 };
 
 /// Also that of 3.10.
-pub(super) const THREAD: Thread = Thread {
-    next: 8,
-    interpreter: 16,
-    frame: 24,
-    cframe: None,
-    thread_id: 176,
-    native_id: None,
-};
+pub(super) const THREAD: Thread =
+    Thread { next: 8, interpreter: 16, frame: 24, cframe: None, thread_id: 176, native_id: None };

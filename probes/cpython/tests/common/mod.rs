@@ -11,17 +11,8 @@ use cpython::outside::Roots;
 use cpython::{Layout, Memory, Version};
 
 /// The families whose layouts this crate claims to know.
-const FAMILIES: [(u8, u8); 9] = [
-    (2, 7),
-    (3, 6),
-    (3, 7),
-    (3, 8),
-    (3, 9),
-    (3, 10),
-    (3, 11),
-    (3, 12),
-    (3, 13),
-];
+const FAMILIES: [(u8, u8); 9] =
+    [(2, 7), (3, 6), (3, 7), (3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13)];
 
 /// An interpreter on this machine.
 #[derive(Clone, Debug)]
@@ -34,13 +25,8 @@ pub(crate) struct Python {
 pub(crate) fn pythons() -> Vec<Python> {
     let pyenv =
         std::env::var_os("PYENV_ROOT").map_or_else(|| PathBuf::from("/root/.pyenv"), PathBuf::from);
-    let installed = std::fs::read_dir(pyenv.join("versions"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    let mut paths: Vec<PathBuf> = installed
-        .map(|entry| entry.path().join("bin/python"))
-        .collect();
+    let installed = std::fs::read_dir(pyenv.join("versions")).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = installed.map(|entry| entry.path().join("bin/python")).collect();
     paths.extend((6..20).map(|minor| PathBuf::from(format!("/usr/bin/python3.{minor}"))));
     paths.sort();
     let found: Vec<Python> = paths.into_iter().filter_map(python).collect();
@@ -56,20 +42,14 @@ pub(crate) fn pythons() -> Vec<Python> {
 }
 
 fn python(path: PathBuf) -> Option<Python> {
-    let output = Command::new(&path)
-        .args(["-c", "import sys; print(sys.version)"])
-        .output()
-        .ok()?;
+    let output =
+        Command::new(&path).args(["-c", "import sys; print(sys.version)"]).output().ok()?;
     let version = Version::parse(&output.stdout)?;
-    FAMILIES
-        .contains(&(version.major(), version.minor()))
-        .then_some(Python { path, version })
+    FAMILIES.contains(&(version.major(), version.minor())).then_some(Python { path, version })
 }
 
 pub(crate) fn program(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/programs")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name)
 }
 
 /// A running program that said "ready"; killed at the end.
@@ -85,6 +65,7 @@ pub(crate) struct Target {
 impl Target {
     pub(crate) fn start(python: &Python, name: &str) -> Self {
         let mut child = Command::new(&python.path)
+            .args(["-W", "ignore"])
             .arg(program(name))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -103,14 +84,12 @@ impl Target {
             let line = line.unwrap();
             let words: Vec<&str> = line.split(' ').collect();
             match words.as_slice() {
-                ["symbol", name, address] => drop(
-                    target
-                        .symbols
-                        .insert((*name).into(), address.parse().unwrap()),
-                ),
-                ["thread", rest @ ..] => target
-                    .threads
-                    .push(rest.iter().map(ToString::to_string).collect()),
+                ["symbol", name, address] => {
+                    target.symbols.insert((*name).into(), address.parse().unwrap());
+                }
+                ["thread", rest @ ..] => {
+                    target.threads.push(rest.iter().map(ToString::to_string).collect())
+                }
                 ["ready"] => return target,
                 _ => panic!("{name} said {line:?}"),
             }
@@ -129,10 +108,7 @@ impl Target {
 
     pub(crate) fn roots(&self) -> Roots {
         let symbol = |name: &str| self.symbols.get(name).copied();
-        Roots {
-            runtime: symbol("_PyRuntime"),
-            interpreter_head: symbol("PyInterpreterState_Head"),
-        }
+        Roots { runtime: symbol("_PyRuntime"), interpreter_head: symbol("PyInterpreterState_Head") }
     }
 
     pub(crate) fn code_type(&self) -> u64 {
@@ -153,14 +129,8 @@ pub(crate) struct Process(i32);
 
 impl Memory for Process {
     fn read(&self, address: u64, into: &mut [u8]) -> bool {
-        let local = libc::iovec {
-            iov_base: into.as_mut_ptr().cast(),
-            iov_len: into.len(),
-        };
-        let remote = libc::iovec {
-            iov_base: address as *mut libc::c_void,
-            iov_len: into.len(),
-        };
+        let local = libc::iovec { iov_base: into.as_mut_ptr().cast(), iov_len: into.len() };
+        let remote = libc::iovec { iov_base: address as *mut libc::c_void, iov_len: into.len() };
         // SAFETY: `local` is the whole of `into`, which lives on; the kernel checks the remote range itself.
         let read =
             unsafe { libc::process_vm_readv(self.0, &raw const local, 1, &raw const remote, 1, 0) };
@@ -181,8 +151,7 @@ impl Memory for Counting<'_> {
 /// UTF-8 from hex, `""` being the empty text.
 pub(crate) fn text(hex: &str) -> String {
     let digits = hex.trim_matches('"');
-    let bytes = (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
+    let bytes =
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap());
     String::from_utf8(bytes.collect()).unwrap()
 }

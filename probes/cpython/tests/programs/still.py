@@ -20,8 +20,8 @@ api.PyThreadState_Get.restype = ctypes.c_void_p
 gate = threading.Lock()
 gate.acquire()
 facts = []
-NAMES = [u"plain", u"caf\u00e9", u"\u3093 worker", u"\U0001f440 eyes", u"", u"n" * 300]
-FUNCTIONS = [u"stand", u"gr\u00f6\u00dfe", u"\u3093", u"\U00010400x", u"f" * 120, u"last"]
+NAMES = [u"plain", u"caf\u00e9", u"\u3093 worker", u"\U0001f440 eyes", u"", u"n" * 300, u"sub \u3093", u"wide \U0001f440"]
+FUNCTIONS = [u"stand", u"gr\u00f6\u00dfe", u"\u3093", u"\U00010400x", u"f" * 120, u"last", u"sub", u"wide"]
 
 
 def fact(known):
@@ -37,6 +37,33 @@ class Many(threading.Thread):
         for number in range(60):
             setattr(self, "attribute_%d" % number, number)
         self.__dict__["more"] = 1
+
+
+class Text(type(u"")):
+    """A string that is not compact."""
+
+
+def name_object(index):
+    name = NAMES[index]
+    if index == 6:
+        return Text(name)
+    if index == 7 and sys.version_info[0] == 3 and hasattr(api, "PyUnicode_FromUnicode"):
+        # A string that only has its wchar_t form (up to 3.11), as long as nobody looks at it.
+        api.PyUnicode_FromUnicode.restype = ctypes.py_object
+        api.PyUnicode_AsUnicode.restype = ctypes.c_void_p
+        made = api.PyUnicode_FromUnicode(None, ctypes.c_ssize_t(len(name)))
+        buffer = api.PyUnicode_AsUnicode(ctypes.py_object(made))
+        ctypes.memmove(buffer, ctypes.create_unicode_buffer(name), 4 * len(name))
+        return made
+    return name
+
+
+def crowd_modules():
+    # A large sys.modules with holes.
+    for number in range(400):
+        sys.modules["crowd_%d" % number] = sys
+    for number in range(100, 300):
+        del sys.modules["crowd_%d" % number]
 
 
 def blocked_function(name):
@@ -61,18 +88,19 @@ def symbol(name):
 
 
 def start():
-    known = {}
+    names = {_thread.get_ident(): u"MainThread"}
     for index, name in enumerate(NAMES):
         kind = Many if index % 2 else threading.Thread
         thread = kind(target=blocked_function(FUNCTIONS[index]), args=(fact, True, gate))
         # 2.7 would make it a `str`, but a program may have done this:
-        setattr(thread, "_Thread__name" if sys.version_info[0] == 2 else "_name", name)
+        setattr(thread, "_Thread__name" if sys.version_info[0] == 2 else "_name", name_object(index))
         thread.daemon = True
         thread.start()
+        names[thread.ident] = name
     _thread.start_new_thread(blocked_function(u"unknown"), (fact, False, gate))
     while len(facts) < len(NAMES) + 1:
         pass
-    return {thread.ident: thread.name for thread in threading.enumerate()}
+    return names
 
 
 def blocked(ident):
@@ -81,6 +109,7 @@ def blocked(ident):
 
 
 def main():
+    crowd_modules()
     names = start()
     while not all(blocked(ident) for _, ident, _, _ in facts):
         pass
