@@ -112,7 +112,6 @@ pub fn attach(
             origin: origin::INJECTED,
             fd: memfd.fd,
             segment_bytes: segment.bytes,
-            ld_preload: &[],
         };
         memfd
             .file

@@ -53,7 +53,7 @@ impl<'a> Image<'a> {
     }
 
     /// The bytes with these parameters.
-    pub(crate) fn filled(&self, filling: &Filling<'_>) -> Vec<u8> {
+    pub(crate) fn filled(&self, filling: &Filling) -> Vec<u8> {
         let mut bytes = self.bytes.to_vec();
         let mut put = |at: usize, value: &[u8]| {
             let at = self.params_at + at;
@@ -65,21 +65,17 @@ impl<'a> Image<'a> {
         put(offset_of!(Params, offset), &self.segment_offset().to_le_bytes());
         put(offset_of!(Params, bytes), &filling.segment_bytes.to_le_bytes());
         put(offset_of!(Params, build_id), &self.build_id.to_le_bytes());
-        put(offset_of!(Params, ld_preload_len), &(filling.ld_preload.len() as u64).to_le_bytes());
-        put(offset_of!(Params, ld_preload), filling.ld_preload);
         bytes
     }
 }
 
 /// What is told to the agent through its image.
-pub(crate) struct Filling<'a> {
+pub(crate) struct Filling {
     /// A `wire::params::origin`.
     pub(crate) origin: u32,
     /// The memfd, in the target.
     pub(crate) fd: i32,
     pub(crate) segment_bytes: u64,
-    /// At most 1,023 bytes.
-    pub(crate) ld_preload: &'a [u8],
 }
 
 /// A name that no earlier attach has used: build and nonce.

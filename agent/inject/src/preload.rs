@@ -25,8 +25,6 @@ use wire::segment::Header;
 const HEAD: u64 = 64 * 1024;
 /// Scripts that name scripts as their interpreter (the kernel's own limit is five).
 const MAX_SCRIPTS: usize = 5;
-/// Longest LD_PRELOAD that can be put back.
-const MAX_PRELOAD: usize = 1023;
 const LOADER: &str = "/ld-linux-x86-64.so.2";
 
 /// Why a command is started without a preload. It runs all the same, and can be attached to later.
@@ -44,9 +42,6 @@ pub enum Unfit {
     /// setuid, setgid or file capabilities: the loader would ignore the preload.
     #[error("it changes privileges")]
     Privileged,
-    /// LD_PRELOAD is set already, to more than can be put back.
-    #[error("LD_PRELOAD is too long already")]
-    LongPreload,
 }
 
 /// Whether `program`, as given to [`Command::new`], honours LD_PRELOAD. `path` is its PATH.
@@ -144,7 +139,7 @@ pub struct Prepared {
 /// child itself. `before` is the LD_PRELOAD that the program would see without us.
 ///
 /// # Errors
-/// A damaged image, a too long `before`, or no memory.
+/// A damaged image, or no memory.
 pub fn prepare(
     agent: &[u8],
     segment: crate::Segment<'_>,
@@ -152,17 +147,12 @@ pub fn prepare(
 ) -> Result<Prepared, Error> {
     let image = Image::check(agent)?;
     let before = before.unwrap_or_default();
-    if before.len() > MAX_PRELOAD {
-        let source = io::Error::other(Unfit::LongPreload);
-        return Err(Error::Io { what: "preparing the preload", source });
-    }
     let file =
         own_memfd(&image::memfd_name(image.build_id)).map_err(Error::io("making a memfd"))?;
     let filling = Filling {
         origin: origin::PRELOAD,
         fd: file.as_raw_fd(),
         segment_bytes: segment.bytes,
-        ld_preload: before.as_bytes(),
     };
     let offset = image.segment_offset();
     file.write_all_at(&image.filled(&filling), 0).map_err(Error::io("writing the agent"))?;

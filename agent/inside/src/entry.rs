@@ -26,8 +26,6 @@ static mut GILSCOPE_PARAMS: Params = Params {
     hook_slot: 0,
     finish: 0,
     build_id: 0,
-    ld_preload_len: 0,
-    ld_preload: [0; 1024],
 };
 
 #[used]

@@ -72,7 +72,7 @@ static HOOKS: [Hook; 3] = [
 
 /// The constructor of a preloaded agent: clean up after the launch, then wait for a GIL to be made.
 pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) {
-    restore_environment(params, environment);
+    restore_environment(environment);
     // The descriptors are ours only while they name the image; a process further down the line that
     // inherited the variable but not the descriptor never gets here, since nothing was loaded.
     let header = segment::map(params.fd, params.offset, params.bytes);
@@ -145,20 +145,26 @@ fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
 }
 
 /// Makes `LD_PRELOAD` what it was before the launch, in place.
-fn restore_environment(params: &'static Params, environment: *mut *mut c_char) {
+///
+/// The launch put our own name in front, followed by a colon if the variable was set before: then
+/// the rest is moved to the front, else the variable is taken out.
+fn restore_environment(environment: *mut *mut c_char) {
     const NAME: &[u8] = b"LD_PRELOAD=";
     let mut from = environment;
     let mut to = environment;
     // SAFETY: the loader passes the process's environment, an array of C strings that ends with a
-    // null pointer; before main nobody else reads or writes it. `to` never overtakes `from`.
+    // null pointer; before main nobody else reads or writes it, and the loader has done with this
+    // variable. `to` never overtakes `from`, and a string only becomes shorter.
     unsafe {
         while !(*from).is_null() {
-            let ours = CStr::from_ptr(*from).to_bytes().starts_with(NAME);
-            if !ours {
+            let text = CStr::from_ptr(*from).to_bytes_with_nul();
+            let ours = text.starts_with(NAME);
+            let rest = text.iter().position(|byte| *byte == b':').and_then(|colon| text.get(colon + 1..));
+            if let (true, Some(rest)) = (ours, rest) {
+                core::ptr::copy(rest.as_ptr(), (*from).cast::<u8>().add(NAME.len()), rest.len());
+            }
+            if !ours || rest.is_some() {
                 *to = *from;
-                to = to.add(1);
-            } else if params.ld_preload_len != 0 {
-                *to = params.ld_preload.as_ptr().cast_mut().cast();
                 to = to.add(1);
             }
             from = from.add(1);
@@ -166,4 +172,3 @@ fn restore_environment(params: &'static Params, environment: *mut *mut c_char) {
         *to = core::ptr::null_mut();
     }
 }
-

@@ -6,7 +6,8 @@ use crate::collect::clock::SessionClock;
 use crate::collect::live::Live;
 use crate::collect::mapping::{Mapping, header_page};
 use config::Plan;
-use inject::{Attached, Error, Identity, Options, Segment};
+use inject::preload::Prepared;
+use inject::{Attached, Error, Identity, Options, Segment, survey};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 use wire::segment::{Layout, status};
@@ -15,7 +16,7 @@ use wire::slot::Slot;
 /// The agent, as `build/agent.rs` made it.
 pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.so"));
 /// Slots whose pages are there from the start; the target would have to make those of later ones.
-const PREFAULTED_SLOTS: usize = 32;
+pub(super) const PREFAULTED_SLOTS: usize = 32;
 /// How long an attach waits for the agent to find the GIL before it goes on without: a C call that
 /// keeps the GIL may well last longer, and is then just what is to be looked at.
 const BOOT_LIMIT: Duration = Duration::from_secs(2);
@@ -24,9 +25,25 @@ const BOOT_LIMIT: Duration = Duration::from_secs(2);
 pub struct Watched {
     pub(super) identity: Identity,
     pub(super) live: Live,
-    pub(super) attached: Option<Attached>,
+    pub(super) agent: Option<Agent>,
     pub(super) facts: Target,
     pub(super) entry: Entry,
+}
+
+/// How the agent is there, and the memory that it shares.
+pub(super) enum Agent {
+    Attached(Attached),
+    Preloaded(Prepared),
+}
+
+impl Agent {
+    /// Gives the shared pages back, when the agent has left and everything is read.
+    pub(super) fn reclaim(&self) {
+        match self {
+            Self::Attached(attached) => attached.reclaim(),
+            Self::Preloaded(prepared) => prepared.reclaim(),
+        }
+    }
 }
 
 /// What it takes to go in, also a second time.
@@ -40,10 +57,12 @@ pub(super) struct Entry {
 pub fn attach(pid: u32, plan: &Plan) -> Result<Watched, Error> {
     let identity = Identity::of(pid)?;
     let clock = SessionClock::start();
-    let facts = facts::of(&identity, &clock, "ptrace");
+    let mut facts = facts::of(&identity, &clock, "ptrace");
+    let interpreter = survey::interpreter(&identity);
+    facts.python_version = interpreter.and_then(|found| found.version).unwrap_or_default();
     let entry = Entry { plan: plan.clone(), clock };
     let live = Live::new(pid, clock).map_err(|_| Error::Exited(pid))?;
-    let mut watched = Watched { identity, live, attached: None, facts, entry };
+    let mut watched = Watched { identity, live, agent: None, facts, entry };
     if plan.probes.gil {
         watched.put_agent()?;
         watched.wait_for_boot();
@@ -52,7 +71,7 @@ pub fn attach(pid: u32, plan: &Plan) -> Result<Watched, Error> {
 }
 
 impl Entry {
-    fn layout(&self) -> Layout {
+    pub(super) fn layout(&self) -> Layout {
         Layout::new(self.plan.threads_max, self.plan.ring_bytes)
     }
 }
@@ -77,7 +96,7 @@ impl Watched {
         let mapping = Mapping::open(&attached.file, attached.offset, layout)
             .map_err(|source| Error::Io { what: "mapping the segment", source })?;
         self.live.read_segment(mapping, &plan);
-        self.attached = Some(attached);
+        self.agent = Some(Agent::Attached(attached));
         Ok(())
     }
 

@@ -124,19 +124,19 @@ impl Watcher {
 
     /// Takes the agent out and tells the rest. The session is over only if that worked.
     fn leave(&mut self) -> Result<String, Error> {
-        if let Some(attached) = self.watched.attached.take() {
+        if let Some(agent) = self.watched.agent.take() {
             match inject::detach(&self.watched.identity, Options::default()) {
                 Ok(_) | Err(Error::NotAttached(_)) => {}
                 Err(Error::Exited(_) | Error::NoSuchProcess(_)) => {
                     return Ok(self.close(end_of(self.watched.identity.pid())));
                 }
                 Err(error) => {
-                    self.watched.attached = Some(attached);
+                    self.watched.agent = Some(agent);
                     return Err(error);
                 }
             }
             let reason = self.close("detached".to_owned());
-            attached.reclaim();
+            agent.reclaim();
             return Ok(reason);
         }
         Ok(self.close("detached".to_owned()))

@@ -49,10 +49,6 @@ pub struct Params {
     pub finish: u64,
     /// Tells builds apart; the injector compares it with its own.
     pub build_id: u64,
-    /// Preload only: bytes of `ld_preload` (0: the variable was not set).
-    pub ld_preload_len: u64,
-    /// Preload only: what LD_PRELOAD was before, to be restored in the environment.
-    pub ld_preload: [u8; 1024],
 }
 
 /// What the finish function has to put right on the borrowed thread, just before it goes home.
