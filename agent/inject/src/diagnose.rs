@@ -1,5 +1,7 @@
-//! What would stop an attach, looked at without stopping or writing anything, each with its cause and
-//! the least powerful remedy.
+//! What would stop an attach, each with its cause and the least powerful remedy.
+//!
+//! Nothing is written, and nothing is stopped; only a process with seccomp filters has its main thread
+//! stopped for a moment, to fetch them.
 
 use crate::clib::CLibrary;
 use crate::error::Error;

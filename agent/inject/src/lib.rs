@@ -1,10 +1,14 @@
 //! How the agent library gets into a CPython process, from outside.
 //!
-//! An attach borrows one of the target's threads twice, for some tens of microseconds each: first to make a memfd, which is
-//! filled from here, then to `dlopen` it. The thread is stopped by ptrace, proven to be at a safe point,
-//! and given a chain of signal frames that the kernel itself runs and that bring it home; so the target
-//! is unharmed wherever gilscope dies. [`attach()`] and [`detach`] do this, [`Identity`] says to whom,
-//! and [`Error`] why not.
+//! An attach borrows one of the target's threads twice, well under a millisecond each: first to make a
+//! memfd, which is filled from here, then to `dlopen` it. The thread is stopped by ptrace, proven to be
+//! at a safe point, and given a chain of signal frames that the kernel itself runs and that bring it
+//! home; so the target is unharmed wherever gilscope dies. [`attach()`] and [`detach`] do this,
+//! [`Identity`] says to whom, and [`Error`] why not. [`preload`] gets in at program start instead;
+//! [`survey`] lists who could be entered, and [`diagnose()`] what is in the way.
+//!
+//! Callers must not reap a child that is being attached with a plain `waitpid`: a ptrace stop would read
+//! as its end. Waiting on the child's pidfd, as tokio does, is right.
 //!
 //! This crate does not know what the probes mean, nor options, nor the dashboard. Of `wire` it knows the
 //! parameter block and the segment's header.

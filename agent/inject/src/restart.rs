@@ -3,7 +3,9 @@
 //! The kernel's own restart codes are visible at a ptrace stop (include/linux/errno.h); the table is
 //! injection.md section 3.
 
-use crate::ptrace::Registers;
+use crate::memory::Memory;
+use crate::ptrace::{Registers, Tracee};
+use std::io;
 
 const EINTR: i64 = -4;
 const ERESTARTSYS: i64 = -512;
@@ -50,6 +52,16 @@ fn returns_eintr(number: i64) -> bool {
 pub(crate) fn early_rewind(registers: &Registers) -> Option<Registers> {
     let number = registers.orig_rax as i64;
     (registers.rax as i64 == EINTR && returns_eintr(number)).then(|| rewound(registers, number))
+}
+
+/// Rewinds a thread that is only looked at and let go again.
+pub(crate) fn rewind_now(tracee: &Tracee, memory: &Memory) -> io::Result<()> {
+    let found = tracee.registers()?;
+    let code: [u8; 2] = memory.array(found.rip.wrapping_sub(2)).unwrap_or_default();
+    match early_rewind(&found) {
+        Some(registers) if behind_syscall(&found, &code) => tracee.set_registers(&registers),
+        _ => Ok(()),
+    }
 }
 
 /// The rule for a thread that stands behind a system call; `code_before` are the 64 bytes before rip.

@@ -6,6 +6,7 @@
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::ptrace::{Stop, Tracee};
+use crate::restart;
 use crate::status::Status;
 
 /// `SECCOMP_RET_ALLOW` and `SECCOMP_RET_LOG` (linux/seccomp.h); everything else stands in the way.
@@ -71,7 +72,9 @@ pub(crate) fn judge(target: &Identity, status: &Status) -> Result<Filtered, Erro
 fn fetch(target: &Identity) -> Option<Vec<Vec<Instruction>>> {
     std::thread::scope(|scope| {
         let fetching = scope.spawn(|| {
+            let memory = target.memory(false).ok()?;
             let Stop::Stopped(tracee) = Tracee::stop(target.pid()) else { return None };
+            restart::rewind_now(&tracee, &memory).ok()?;
             target.verify().ok()?;
             let mut filters = Vec::new();
             while let Some(filter) = tracee.seccomp_filter(filters.len()).ok()? {

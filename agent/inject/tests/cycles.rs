@@ -20,7 +20,7 @@ fn chosen(variable: &str, name: &str) -> bool {
 #[test]
 fn cycles_leave_no_trace() {
     let cycles: usize =
-        std::env::var("INJECT_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+        std::env::var("INJECT_CYCLES").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
     agent();
     let pythons = pythons();
     if pythons.is_empty() {
