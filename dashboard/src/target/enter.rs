@@ -57,16 +57,14 @@ pub(super) struct Entry {
 pub fn attach(pid: u32, plan: &Plan) -> Result<Watched, Error> {
     let identity = Identity::of(pid)?;
     let clock = SessionClock::start();
-    let mut facts = facts::of(&identity, &clock, "ptrace");
-    let interpreter = survey::interpreter(&identity);
-    facts.python_version = interpreter.and_then(|found| found.version).unwrap_or_default();
+    let facts = facts::of(&identity, &clock, "ptrace");
     let entry = Entry { plan: plan.clone(), clock };
     let live = Live::new(pid, clock).map_err(|_| Error::Exited(pid))?;
     let mut watched = Watched { identity, live, agent: None, facts, entry };
     if plan.probes.gil {
         watched.put_agent()?;
-        watched.wait_for_boot();
     }
+    watched.wait_for_boot();
     Ok(watched)
 }
 
@@ -100,8 +98,8 @@ impl Watched {
         Ok(())
     }
 
-    /// Waits until the agent records, has failed, or has used up its time.
-    fn wait_for_boot(&mut self) {
+    /// Waits until the agent records, has failed, or has used up its time; then it knows more.
+    pub(super) fn wait_for_boot(&mut self) {
         let deadline = Instant::now() + BOOT_LIMIT;
         while Instant::now() < deadline && self.identity.alive() {
             match self.live.agent_status() {
@@ -111,6 +109,11 @@ impl Watched {
         }
         if let Some(version) = self.live.python_version() {
             self.facts.python_version = version;
+        } else if let Some(found) = survey::interpreter(&self.identity) {
+            self.facts.python_version = found.version.unwrap_or_default();
+        }
+        if self.live.agent_status() == Some(status::RECORDING) {
+            self.facts.free_threaded = Some(false); // its GIL was found at work
         }
     }
 }

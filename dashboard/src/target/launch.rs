@@ -4,7 +4,7 @@
 //! shell, a launcher), the agent has cleaned up after itself, and the first Python among the command
 //! and its descendants is entered as by `attach`. Spawning is the caller's affair.
 
-use super::enter::{AGENT, Entry, PREFAULTED_SLOTS, Watched};
+use super::enter::{AGENT, Agent, Entry, PREFAULTED_SLOTS, Watched};
 use super::facts;
 use crate::collect::clock::SessionClock;
 use crate::collect::live::Live;
@@ -100,12 +100,11 @@ impl Launch {
         if let Some(mapping) = mapping {
             live.read_segment(mapping, &self.entry.plan.wire());
         }
-        let mut facts = facts::of(&identity, &clock, "preload");
-        if let Some(version) = live.python_version() {
-            facts.python_version = version;
-        }
-        let agent = self.prepared.map(super::enter::Agent::Preloaded);
-        Ok(Some(Watched { identity, live, agent, facts, entry: self.entry }))
+        let facts = facts::of(&identity, &clock, "preload");
+        let agent = self.prepared.map(Agent::Preloaded);
+        let mut watched = Watched { identity, live, agent, facts, entry: self.entry };
+        watched.wait_for_boot();
+        Ok(Some(watched))
     }
 
     fn entered(self, pid: u32) -> Result<Option<Watched>, Error> {
