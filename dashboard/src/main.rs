@@ -13,10 +13,14 @@ mod collect;
 mod errors;
 mod http;
 mod hub;
+mod output;
+mod plot;
 mod recording;
+mod report;
 mod store;
 mod talk;
 mod target;
+mod units;
 mod view;
 mod ws;
 

@@ -1,0 +1,149 @@
+//! Plots of a snapshot for paper and for other programs: SVG, PNG, CSV.
+//!
+//! plotters draws the SVG; the PNG is that same SVG rendered, the CSV is the data that it shows.
+//! Opens no files and knows no targets but through the snapshot. One file per plot; each has a
+//! `draw` and a `table`, which show the same figures.
+
+mod canvas;
+mod cpu;
+mod handoffs;
+mod histogram;
+mod png;
+mod table;
+#[cfg(test)]
+mod tests;
+mod time_axis;
+mod utilization;
+
+pub use canvas::date;
+
+use crate::store::{Range, Snapshot};
+use std::io::Write;
+use table::Table;
+
+/// The font of every picture, so that it looks the same on a machine that has none.
+const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
+
+/// A plot by its name on the command line and in addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plot {
+    /// The ThreadWakeup graph: CPU per thread, stacked.
+    Cpu,
+    GilUtilization,
+    GilWait,
+    GilHold,
+    Handoffs,
+}
+
+/// A form that a plot can take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Svg,
+    Png,
+    Csv,
+}
+
+/// Why there is no plot.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    #[error("there are no figures for the plot \"{plot}\": {reason}")]
+    NoData { plot: &'static str, reason: String },
+    #[error("cannot draw the plot: {0}")]
+    Draw(String),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+}
+
+impl Plot {
+    pub const ALL: [Self; 5] =
+        [Self::Cpu, Self::GilUtilization, Self::GilWait, Self::GilHold, Self::Handoffs];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::GilUtilization => "gil-utilization",
+            Self::GilWait => "gil-wait",
+            Self::GilHold => "gil-hold",
+            Self::Handoffs => "handoffs",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|plot| plot.name() == name)
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU per thread",
+            Self::GilUtilization => "GIL utilization and waiters",
+            Self::GilWait => "GIL wait",
+            Self::GilHold => "GIL hold",
+            Self::Handoffs => "GIL handoffs",
+        }
+    }
+
+    fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
+        let section = if self == Self::Cpu { "process" } else { "gil" };
+        let known = snapshot.notes().get(section).cloned();
+        let reason = known.unwrap_or_else(|| "nothing was recorded in this range".into());
+        PlotError::NoData { plot: self.name(), reason }
+    }
+}
+
+impl Format {
+    /// By the ending of a file's name, without the dot.
+    pub fn from_extension(extension: &str) -> Option<Self> {
+        match extension.to_ascii_lowercase().as_str() {
+            "svg" => Some(Self::Svg),
+            "png" => Some(Self::Png),
+            "csv" => Some(Self::Csv),
+            _ => None,
+        }
+    }
+
+    /// For an HTTP answer.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Svg => "image/svg+xml",
+            Self::Png => "image/png",
+            Self::Csv => "text/csv; charset=utf-8",
+        }
+    }
+}
+
+/// Writes a plot of `range`; pass `snapshot.range()` for the whole session.
+pub fn write(
+    snapshot: &Snapshot<'_>,
+    plot: Plot,
+    range: Range,
+    format: Format,
+    out: &mut impl Write,
+) -> Result<(), PlotError> {
+    match format {
+        Format::Svg => out.write_all(svg(snapshot, plot, range)?.as_bytes())?,
+        Format::Png => out.write_all(&png::render(&svg(snapshot, plot, range)?)?)?,
+        Format::Csv => table(snapshot, plot, range)?.write(out)?,
+    }
+    Ok(())
+}
+
+/// The picture as SVG text.
+pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, PlotError> {
+    let drawn = match plot {
+        Plot::Cpu => cpu::draw(snapshot, range),
+        Plot::GilUtilization => utilization::draw(snapshot, range),
+        Plot::GilWait | Plot::GilHold => histogram::draw(snapshot, plot, range),
+        Plot::Handoffs => handoffs::draw(snapshot, range),
+    };
+    drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
+}
+
+fn table(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<Table, PlotError> {
+    let table = match plot {
+        Plot::Cpu => cpu::table(snapshot, range),
+        Plot::GilUtilization => utilization::table(snapshot, range),
+        Plot::GilWait | Plot::GilHold => histogram::table(snapshot, plot, range),
+        Plot::Handoffs => handoffs::table(snapshot, range),
+    };
+    table.ok_or_else(|| plot.no_data(snapshot))
+}

@@ -1,0 +1,166 @@
+//! Plots of generated sessions: drawn whole, with the words and figures that belong there.
+
+use super::*;
+use crate::batch::{Batch, Mark, Target};
+use crate::collect::generate::Scenario;
+use crate::store::Store;
+
+fn store(scenario: &Scenario) -> Store {
+    let mut store = Store::new(scenario.target());
+    scenario.batches().for_each(|batch| store.apply(&batch));
+    store
+}
+
+fn texts(svg: &str) -> Vec<String> {
+    let document = resvg::usvg::roxmltree::Document::parse(svg).unwrap();
+    let nodes = document.descendants().filter(|node| node.has_tag_name("text"));
+    nodes.map(|node| node.text().unwrap_or_default().trim().to_owned()).collect()
+}
+
+fn bytes(snapshot: &Snapshot<'_>, plot: Plot, format: Format) -> Vec<u8> {
+    let mut out = vec![];
+    write(snapshot, plot, snapshot.range(), format, &mut out).unwrap();
+    out
+}
+
+#[test]
+fn every_plot_is_a_document_that_says_what_it_is_of() {
+    let store = store(&Scenario { duration_ns: 10_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    for plot in Plot::ALL {
+        let texts = texts(&svg(&snapshot, plot, snapshot.range()).unwrap());
+        let has = |part: &str| assert!(texts.iter().any(|t| t.contains(part)), "{part}: {texts:?}");
+        has(plot.title());
+        has("pid 4242 · Python 3.12.7 · python3 server.py");
+        has("2026-01-01 00:00:0");
+        if plot != Plot::Handoffs {
+            has("(");
+        }
+    }
+}
+
+#[test]
+fn the_cpu_plot_names_threads_marks_and_units() {
+    let store = store(&Scenario { duration_ns: 20_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let texts = texts(&svg(&snapshot, Plot::Cpu, snapshot.range()).unwrap());
+    for part in
+        ["MainThread", "cruncher-1", "exited threads", "CPU (cores)", "warm", "crunchers off"]
+    {
+        assert!(texts.iter().any(|text| text == part), "{part}: {texts:?}");
+    }
+    assert!(texts.iter().any(|text| text.ends_with("more threads")), "{texts:?}");
+}
+
+#[test]
+fn png_is_the_same_picture_at_twice_the_size() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    for plot in Plot::ALL {
+        let png = bytes(&store.snapshot(), plot, Format::Png);
+        let picture = resvg::tiny_skia::Pixmap::decode_png(&png).unwrap();
+        assert_eq!((picture.width(), picture.height()), (2_000, 1_080));
+        let white = picture.pixels().iter().filter(|p| (p.red(), p.blue()) == (255, 255)).count();
+        let share = white as f64 / picture.pixels().len() as f64;
+        assert!((0.2..0.97).contains(&share), "{} is {share} white", plot.name());
+    }
+}
+
+#[test]
+fn csv_of_cpu_sums_to_the_process() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let text = bytes(&store.snapshot(), Plot::Cpu, Format::Csv);
+    let mut csv = csv::Reader::from_reader(&text[..]);
+    assert_eq!(&csv.headers().unwrap()[1], "MainThread (cores)");
+    for row in csv.records().map(Result::unwrap) {
+        let figures: Vec<f64> = row.iter().skip(1).map(|cell| cell.parse().unwrap()).collect();
+        let (total, bands) = figures.split_last().unwrap();
+        assert!((bands.iter().sum::<f64>() - total).abs() < 1e-3, "{row:?}");
+    }
+}
+
+#[test]
+fn csv_of_the_others_agrees_with_the_totals() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let totals = snapshot.totals(snapshot.range()).unwrap();
+    let sum = |plot, column: usize| -> u64 {
+        let text = bytes(&snapshot, plot, Format::Csv);
+        let mut csv = csv::Reader::from_reader(&text[..]);
+        csv.records().map(|row| row.unwrap()[column].parse::<u64>().unwrap()).sum()
+    };
+    assert_eq!(sum(Plot::GilWait, 2), totals.acquires_contended);
+    assert_eq!(sum(Plot::GilHold, 2), totals.releases_voluntary + totals.releases_forced);
+    // The first acquire came from nobody.
+    assert_eq!(sum(Plot::Handoffs, 4), totals.handoffs - 1);
+}
+
+#[test]
+fn no_data_is_an_error_that_says_why() {
+    let mut store = Store::new(Target::default());
+    let notes = [("gil".to_owned(), "the probe was off".to_owned())];
+    store.apply(&Batch { notes: notes.into(), ..Default::default() });
+    let snapshot = store.snapshot();
+    for plot in Plot::ALL {
+        let error = svg(&snapshot, plot, snapshot.range()).unwrap_err().to_string();
+        assert!(error.contains(plot.name()), "{error}");
+        assert!(plot == Plot::Cpu || error.contains("the probe was off"), "{error}");
+    }
+}
+
+/// Names come from the target: they may be long, hostile or empty.
+#[test]
+fn hostile_names_cannot_break_a_picture() {
+    let scenario = Scenario { duration_ns: 3_000_000_000, ..Default::default() };
+    let mut store = Store::new(scenario.target());
+    let names = ["<script>alert(1)</script>", "\u{0}\u{1b}[31m", "", "日本語 \u{202e}", "&amp;\"'"];
+    for mut batch in scenario.batches() {
+        for fact in &mut batch.threads {
+            fact.name =
+                names[fact.key.0 as usize % names.len()].repeat(1 + fact.key.0 as usize * 9);
+        }
+        store.apply(&batch);
+    }
+    let mark = Mark { id: 9, name: names.concat(), at_ns: 1_000_000_000 };
+    store.apply(&Batch { marks: vec![mark], ..Default::default() });
+    let snapshot = store.snapshot();
+    for plot in Plot::ALL {
+        let drawn = svg(&snapshot, plot, snapshot.range()).unwrap();
+        assert!(!drawn.contains("<script"), "{}", plot.name());
+        assert!(!texts(&drawn).is_empty());
+        bytes(&snapshot, plot, Format::Png);
+    }
+}
+
+/// Writes all pictures into a folder, to be looked at: `GILSCOPE_PLOTS=dir cargo test look_at`.
+#[test]
+fn look_at_the_pictures() {
+    let Some(folder) = std::env::var_os("GILSCOPE_PLOTS") else { return };
+    let scenarios = [
+        ("mixed", Scenario { churn_per_s: 6, io_threads: 14, ..Default::default() }),
+        ("convoy", Scenario { duration_ns: 20_000_000_000, ..Scenario::convoy() }),
+        (
+            "long",
+            Scenario {
+                duration_ns: 400_000_000_000,
+                tick_ns: 1_000_000_000,
+                churn_per_s: 0,
+                ..Default::default()
+            },
+        ),
+    ];
+    for (name, scenario) in scenarios {
+        let store = store(&scenario);
+        let snapshot = store.snapshot();
+        for plot in Plot::ALL {
+            for (format, ending) in [(Format::Svg, "svg"), (Format::Png, "png")] {
+                let file = format!("{name}-{}.{ending}", plot.name());
+                let path = std::path::Path::new(&folder).join(file);
+                std::fs::write(path, bytes(&snapshot, plot, format)).unwrap();
+            }
+        }
+        let mut html = vec![];
+        let format = crate::report::Format::Html;
+        crate::report::write(&snapshot, snapshot.range(), format, &mut html).unwrap();
+        std::fs::write(std::path::Path::new(&folder).join(format!("{name}.html")), html).unwrap();
+    }
+}

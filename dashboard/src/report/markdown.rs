@@ -1,0 +1,153 @@
+//! The report as Markdown: short enough for an issue or a chat.
+
+use super::schema::*;
+use crate::units::{count, duration, maybe, percent};
+use std::io::{Result, Write};
+
+/// Rows of a table at most; what is left out is counted.
+const ROWS: usize = 15;
+
+pub fn write(report: &Report, out: &mut impl Write) -> Result<()> {
+    let target = &report.target;
+    let version = target.python_version.as_deref().unwrap_or("unknown");
+    writeln!(out, "# gilscope report: pid {}\n", target.pid)?;
+    writeln!(out, "- command: `{}`", target.cmdline.join(" ").replace('`', "'"))?;
+    writeln!(out, "- Python {version}, {}", escape(&target.executable))?;
+    let start = crate::plot::date(report.window.start_unix_ns);
+    writeln!(out, "- window: {} from {start}", duration(report.window.duration_ns))?;
+    for mark in &report.marks {
+        let at = duration(mark.at_ns.max(0) as u64);
+        writeln!(out, "- mark at {at}: {}", escape(&mark.name))?;
+    }
+    if report.loss.events_lost > 0 {
+        writeln!(out, "- **{} events lost**", count(report.loss.events_lost))?;
+    }
+    if let Some(gil) = &report.gil {
+        write_gil(gil, out)?;
+    }
+    write_threads(report, out)?;
+    if let Some(blame) = &report.blame {
+        write_blame(report, blame, out)?;
+    }
+    writeln!(out, "\n## Not measured\n")?;
+    for note in &report.notes {
+        writeln!(out, "- {}: {}", escape(&note.section), escape(&note.reason))?;
+    }
+    Ok(())
+}
+
+fn write_gil(gil: &Gil, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "\n## GIL\n")?;
+    if let (Some(utilization), Some(waiters)) = (gil.utilization, gil.waiters_mean) {
+        writeln!(
+            out,
+            "Held {} of the time, {waiters:.2} threads waiting on average.",
+            percent(utilization)
+        )?;
+    }
+    writeln!(
+        out,
+        "{} acquires ({} contended), {} handoffs, {} forced releases.\n",
+        count(gil.acquires),
+        count(gil.acquires_contended),
+        count(gil.handoffs),
+        count(gil.releases_forced)
+    )?;
+    writeln!(out, "| | count | p50 | p95 | p99 | max |\n|---|--:|--:|--:|--:|--:|")?;
+    let rows = [
+        ("hold", &gil.hold),
+        ("wait", &gil.wait),
+        ("drop request to release", &gil.drop_to_release),
+        ("release to acquire", &gil.wake),
+    ];
+    for (name, row) in rows {
+        let [p50, p95, p99, max] = [row.p50_ns, row.p95_ns, row.p99_ns, row.max_ns].map(maybe);
+        writeln!(out, "| {name} | {} | {p50} | {p95} | {p99} | {max} |", count(row.count))?;
+    }
+    Ok(())
+}
+
+fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "\n## Threads\n")?;
+    writeln!(out, "| thread | class | CPU | held | waited | made others wait | acquires |")?;
+    writeln!(out, "|---|---|--:|--:|--:|--:|--:|")?;
+    let mut threads: Vec<_> = report.threads.iter().collect();
+    threads.sort_by_key(|thread| std::cmp::Reverse(thread.cpu_ns));
+    for thread in threads.iter().take(ROWS) {
+        let gil = |of: fn(&ThreadGil) -> u64| maybe(thread.gil.as_ref().map(of));
+        let class = thread.class.map_or("–".into(), |class| format!("{class:?}").to_lowercase());
+        let acquires = thread.gil.as_ref().map_or("–".into(), |gil| count(gil.acquires));
+        writeln!(
+            out,
+            "| {} | {class} | {} | {} | {} | {} | {acquires} |",
+            escape(&thread.name),
+            maybe(thread.cpu_ns),
+            gil(|gil| gil.hold_ns),
+            gil(|gil| gil.wait_ns),
+            gil(|gil| gil.wait_inflicted_ns)
+        )?;
+    }
+    left_out(threads.len(), "threads", out)
+}
+
+fn write_blame(report: &Report, blame: &[Blame], out: &mut impl Write) -> Result<()> {
+    if blame.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## Who made others wait\n")?;
+    writeln!(out, "| thread | function | at | waits | wait inflicted |\n|---|---|---|--:|--:|")?;
+    for row in blame.iter().take(ROWS) {
+        let (function, place) = place(row);
+        writeln!(
+            out,
+            "| {} | {} | {} | {} | {} |",
+            escape(&name_of(report, row.thread_id)),
+            escape(&function),
+            escape(&place),
+            count(row.waits),
+            duration(row.wait_inflicted_ns)
+        )?;
+    }
+    left_out(blame.len(), "rows", out)
+}
+
+fn left_out(rows: usize, what: &str, out: &mut impl Write) -> Result<()> {
+    match rows.checked_sub(ROWS) {
+        Some(more @ 1..) => writeln!(out, "\n{more} more {what} in the JSON report."),
+        _ => Ok(()),
+    }
+}
+
+/// Function and "file:line [module]" for a person.
+pub fn place(row: &Blame) -> (String, String) {
+    let function = row.function.clone().unwrap_or_else(|| "not looked at".into());
+    let mut place = row.file.clone().unwrap_or_default();
+    if let Some(line) = row.line {
+        place = format!("{place}:{line}");
+    }
+    if let Some(module) = &row.native_module {
+        place = format!("{place} [{module}]");
+    }
+    (function, place.trim().into())
+}
+
+/// Ids are reused by the kernel; the last thread of that id is the likeliest.
+pub fn name_of(report: &Report, thread_id: u32) -> String {
+    let found = report.threads.iter().rev().find(|thread| thread.thread_id == thread_id);
+    found.map_or_else(|| format!("thread {thread_id}"), |thread| thread.name.clone())
+}
+
+/// Text that cannot break a table or be taken for markup.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '#' => {
+                escaped.extend(['\\', letter])
+            }
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
