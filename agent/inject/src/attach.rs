@@ -108,11 +108,8 @@ pub fn attach(
     let memfd = memfd::obtain(&mut scene, image.build_id, deadline, &mut stops)?;
     let offset = if resident.is_some() { 0 } else { image.segment_offset() };
     if resident.is_none() {
-        let filling = Filling {
-            origin: origin::INJECTED,
-            fd: memfd.fd,
-            segment_bytes: segment.bytes,
-        };
+        let filling =
+            Filling { origin: origin::INJECTED, fd: memfd.fd, segment_bytes: segment.bytes };
         memfd
             .file
             .write_all_at(&image.filled(&filling), 0)

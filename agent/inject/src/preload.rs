@@ -149,11 +149,8 @@ pub fn prepare(
     let before = before.unwrap_or_default();
     let file =
         own_memfd(&image::memfd_name(image.build_id)).map_err(Error::io("making a memfd"))?;
-    let filling = Filling {
-        origin: origin::PRELOAD,
-        fd: file.as_raw_fd(),
-        segment_bytes: segment.bytes,
-    };
+    let filling =
+        Filling { origin: origin::PRELOAD, fd: file.as_raw_fd(), segment_bytes: segment.bytes };
     let offset = image.segment_offset();
     file.write_all_at(&image.filled(&filling), 0).map_err(Error::io("writing the agent"))?;
     memfd::size(&file, offset, segment.bytes, segment.prefault_bytes)

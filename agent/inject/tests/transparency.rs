@@ -7,6 +7,7 @@ mod common;
 
 use common::{Host, footprint, pythons, try_attach, wait_status};
 use inject::{Identity, Options, detach};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -93,6 +94,9 @@ fn a_signal_in_the_middle_is_handled_once_and_at_once() {
     }
 }
 
+/// What the victim says before its first attach.
+const GO: &str = "the victim begins";
+
 /// Attaches and detaches for ever; to be killed. Alone it has nothing to do.
 #[test]
 fn as_a_victim() {
@@ -100,6 +104,8 @@ fn as_a_victim() {
         return;
     };
     let target = Identity::of(pid).unwrap();
+    common::agent();
+    println!("{GO}");
     loop {
         if let Ok(attached) = try_attach(&target, Options::default()) {
             wait_status(&attached, status::RECORDING);
@@ -145,14 +151,16 @@ fn a_killed_injector_harms_nobody_and_leaves_nothing_for_long() {
 
 fn kill_one(host: &Host, round: u64) {
     let mut victim = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "as_a_victim"])
+        .args(["--exact", "as_a_victim", "--nocapture"])
         .env("INJECT_TEST_PID", host.pid().to_string())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It needs some 150 ms to compile its agent; then every moment is as good as another.
-    std::thread::sleep(Duration::from_micros(150_000 + round * 7_919 % 100_000));
+    let said = BufReader::new(victim.stdout.take().unwrap());
+    assert!(said.lines().any(|line| line.unwrap().contains(GO)), "the victim did not begin");
+    // Every moment of its cycles is as good as another.
+    std::thread::sleep(Duration::from_micros(round * 7_919 % 100_000));
     victim.kill().unwrap();
     victim.wait().unwrap();
 }
