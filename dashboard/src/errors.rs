@@ -3,6 +3,7 @@
 //! Everything that fails ends in [`exit`], the one place that prints an error. A reader that closes
 //! our stdout early (`gilscope list | head -1`) is no failure.
 
+use crate::output::OutputError;
 use crate::recording::RecordingError;
 use std::fmt;
 use std::process::ExitCode;
@@ -85,15 +86,17 @@ pub(crate) fn exit(result: anyhow::Result<ExitCode>) -> ExitCode {
     if is_stdout_closed(&error) {
         return ExitCode::SUCCESS;
     }
-    anstream::eprintln!("gilscope: {}", one_line(&error));
-    for hint in error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<Failure>())
-        .flat_map(|failure| &failure.hints)
-    {
+    tell(&error);
+    ExitCode::from(code_of(&error) as u8)
+}
+
+/// Prints an error and its hints; for those that do not end the program.
+pub(crate) fn tell(error: &anyhow::Error) {
+    anstream::eprintln!("gilscope: {}", one_line(error));
+    let failures = error.chain().filter_map(|cause| cause.downcast_ref::<Failure>());
+    for hint in failures.flat_map(|failure| &failure.hints) {
         anstream::eprintln!("  {hint}");
     }
-    ExitCode::from(code_of(&error) as u8)
 }
 
 /// The chain of causes in one line, no cause twice.
@@ -117,6 +120,9 @@ fn code_of(error: &anyhow::Error) -> Exit {
         if let Some(failure) = cause.downcast_ref::<Failure>() {
             return failure.exit;
         }
+        if let Some(error) = cause.downcast_ref::<inject::Error>() {
+            return exit_of(error);
+        }
         if cause.is::<config::Error>() {
             return Exit::Usage;
         }
@@ -127,11 +133,25 @@ fn code_of(error: &anyhow::Error) -> Exit {
     Exit::Failure
 }
 
+/// The code for what keeps us out of a target.
+pub(crate) fn exit_of(error: &inject::Error) -> Exit {
+    match error.kind() {
+        inject::Kind::Target => Exit::Target,
+        inject::Kind::Permission => Exit::Permission,
+        inject::Kind::Failure => Exit::Failure,
+    }
+}
+
 /// What the system said, where an error carries it.
 fn io_of<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a std::io::Error> {
     match error.downcast_ref::<RecordingError>() {
-        Some(RecordingError::Create { cause, .. } | RecordingError::Open { cause, .. }) => Some(cause),
-        _ => error.downcast_ref(),
+        Some(RecordingError::Create { cause, .. } | RecordingError::Open { cause, .. }) => {
+            Some(cause)
+        }
+        _ => match error.downcast_ref::<OutputError>() {
+            Some(OutputError::Unwritable { cause, .. }) => Some(cause),
+            _ => error.downcast_ref(),
+        },
     }
 }
 

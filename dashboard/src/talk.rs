@@ -66,6 +66,15 @@ pub(crate) fn printable(text: &str) -> String {
     safe
 }
 
+/// The beginning of a command line, fit for a sentence.
+pub(crate) fn brief(command: &str) -> String {
+    const MOST: usize = 60;
+    match command.char_indices().nth(MOST) {
+        Some((end, _)) => printable(&command[..end]) + "…",
+        None => printable(command),
+    }
+}
+
 /// Writes text with styles to stdout, without the styles where colour is off.
 pub(crate) fn print_styled(text: &str) -> io::Result<()> {
     match anstream::AutoStream::choice(&io::stdout()) {

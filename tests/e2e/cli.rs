@@ -219,3 +219,96 @@ fn serve_says_what_is_wrong_with_a_file() {
         "gilscope: --listen: 0.0.0.0:7676 is not a loopback",
     );
 }
+
+#[test]
+fn report_and_export_say_what_they_can_write() {
+    let gilscope = Gilscope::new();
+    gilscope.fails(
+        &["report", "no.gilscope"],
+        1,
+        "gilscope: cannot open no.gilscope: No such file",
+    );
+    gilscope.fails(
+        &["report", "no.gilscope", "-o", "r.pdf"],
+        2,
+        "gilscope: r.pdf does not tell what to write: ",
+    );
+    gilscope.fails(
+        &["export", "no.gilscope", "--plot", "cpu"],
+        2,
+        "gilscope: - does not tell what to write: ",
+    );
+    gilscope.fails(
+        &["export", "no.gilscope", "--plot", "gpu"],
+        2,
+        "gilscope: invalid value 'gpu' for '--plot <NAME>'",
+    );
+}
+
+#[test]
+fn what_cannot_be_attached_is_told_before_anything_is_done() {
+    let gilscope = Gilscope::new();
+    let no_dashboard = "--no-dashboard";
+    fs::write(gilscope.home.path().join("there"), "precious").unwrap();
+    gilscope.fails(&["attach"], 2, "gilscope: the following required arguments were not provided:");
+    gilscope.fails(
+        &["attach", "4194305", no_dashboard],
+        3,
+        "gilscope: no process 4194305: `gilscope list`",
+    );
+    gilscope.fails(
+        &["attach", "--name", "no such program", no_dashboard],
+        3,
+        "gilscope: no Python process has",
+    );
+    gilscope.fails(
+        &["attach", "1", "-d", "soon"],
+        2,
+        "gilscope: invalid value 'soon' for '--duration <TIME>'",
+    );
+    gilscope.fails(
+        &["attach", "1", "--probes", "gpu"],
+        2,
+        "gilscope: --probes: \"gpu\" is none of gil, cpu",
+    );
+    gilscope.fails(
+        &["attach", "1", "--light", "--trace"],
+        2,
+        "gilscope: the argument '--light' cannot be used with",
+    );
+    gilscope.fails(&["record", "1", "-o", "there"], 1, "gilscope: there exists; pass -f");
+    gilscope.fails(&["record", "1", "-o", "no/f"], 1, "gilscope: cannot write no/f: No such file");
+    gilscope.fails(&["record", "1", "-o", "-"], 2, "gilscope: a recording cannot go to stdout");
+    gilscope.fails(&["detach", "4194305"], 3, "gilscope: no process 4194305");
+    assert_eq!(fs::read_to_string(gilscope.home.path().join("there")).unwrap(), "precious");
+}
+
+#[test]
+fn a_port_in_use_is_told_before_anything_is_done() {
+    let gilscope = Gilscope::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let first_line =
+        format!("gilscope: {address} is taken by another program: use --listen 127.0.0.1:0");
+    gilscope.fails(&["run", "--listen", &address, "--", "touch", "started"], 1, &first_line);
+    assert!(!gilscope.home.path().join("started").exists());
+}
+
+#[test]
+fn run_leaves_a_command_as_it_is() {
+    let gilscope = Gilscope::new();
+    let run = |script: &str| {
+        let mut command =
+            gilscope.command(&["run", "--no-dashboard", "-q", "--", "sh", "-c", script]);
+        command.write_stdin("from stdin").output().unwrap()
+    };
+    let output = run("cat; echo to stderr >&2; exit 7");
+    assert_eq!(output.status.code(), Some(7));
+    assert_eq!((&*output.stdout, &*output.stderr), (&b"from stdin"[..], &b"to stderr\n"[..]));
+    assert_eq!(run("kill -TERM $$").status.code(), Some(128 + 15));
+    gilscope.fails(
+        &["run", "--no-dashboard", "--", "/nonexistent"],
+        3,
+        "gilscope: cannot start /nonexistent: No such file",
+    );
+}

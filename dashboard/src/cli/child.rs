@@ -4,7 +4,9 @@
 
 use crate::errors::{Exit, Failure};
 use anyhow::Context as _;
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use std::fs::{self, File};
 use std::io;
@@ -47,16 +49,33 @@ impl Running {
         self.pid.as_raw() as u32
     }
 
-    /// Passes signals on until the command ends; what it ended with.
-    pub(crate) async fn wait(&mut self) -> io::Result<ExitStatus> {
+    /// Passes signals on until the command has ended. The kernel keeps how until [`Running::reap`].
+    pub(crate) async fn exited(&mut self) -> io::Result<()> {
+        let pid = self.pid;
+        let mut ended = tokio::task::spawn_blocking(move || wait_unreaped(pid));
         loop {
             tokio::select! {
-                status = self.child.wait() => return status,
+                ended = &mut ended => return ended?,
                 Some(signal) = self.signals.recv() => {
-                    // It may have ended just now; `wait` tells next.
+                    // It may have ended just now; the other branch tells next.
                     let _ = kill(self.pid, signal);
                 }
             }
+        }
+    }
+
+    /// How the command ended; waits for it if it has not.
+    pub(crate) async fn reap(mut self) -> io::Result<ExitStatus> {
+        self.child.wait().await
+    }
+}
+
+fn wait_unreaped(pid: Pid) -> io::Result<()> {
+    loop {
+        match waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
         }
     }
 }
@@ -103,8 +122,7 @@ fn catch() -> io::Result<mpsc::UnboundedReceiver<Signal>> {
 
 /// In the foreground of a terminal the kernel itself gives Ctrl-C and Ctrl-\ to the command as well.
 fn is_foreground() -> bool {
-    File::open("/dev/tty")
-        .is_ok_and(|tty| tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
+    File::open("/dev/tty").is_ok_and(|tty| tcgetpgrp(tty).is_ok_and(|group| group == getpgrp()))
 }
 
 /// Bit n-1 for signal n, see SigIgn in proc_pid_status(5).
@@ -135,8 +153,11 @@ mod tests {
         for (script, expected) in
             [("exit 0", 0), ("exit 7", 7), ("kill -TERM $$", 143), ("kill -KILL $$", 137)]
         {
-            let status = Running::start(shell(script)).unwrap().wait().await.unwrap();
-            assert_eq!(exit_code(status), expected, "{script}");
+            let mut running = Running::start(shell(script)).unwrap();
+            running.exited().await.unwrap();
+            let stat = fs::read_to_string(format!("/proc/{}/stat", running.pid())).unwrap();
+            assert!(stat.contains(") Z "), "it can still be looked at: {stat}");
+            assert_eq!(exit_code(running.reap().await.unwrap()), expected, "{script}");
         }
     }
 
@@ -149,7 +170,8 @@ mod tests {
         let mut lines = BufReader::new(running.child.stdout.take().unwrap()).lines();
         assert_eq!(lines.next_line().await.unwrap().as_deref(), Some("ready"));
         kill(Pid::this(), Signal::SIGUSR1).unwrap();
-        assert_eq!(exit_code(running.wait().await.unwrap()), 9);
+        running.exited().await.unwrap();
+        assert_eq!(exit_code(running.reap().await.unwrap()), 9);
     }
 
     #[tokio::test]

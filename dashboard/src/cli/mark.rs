@@ -48,7 +48,7 @@ async fn mark(
 ) -> anyhow::Result<()> {
     let placed = daemon.mark(session.id, text).await?;
     let at_s = placed.at_ns as f64 / 1e9;
-    let command = talk::printable(&session.target.cmdline.join(" "));
+    let command = talk::brief(&session.target.cmdline.join(" "));
     context.talk.say(format!(
         "marked \"{}\" at {at_s:.3} s of {} ({command})",
         placed.name, session.target.pid

@@ -3,15 +3,21 @@
 //! Each verb has a file of its own with its flags and what it does. Texts of flags that are options
 //! too come from `config`, never from here.
 
+mod attach;
 mod child;
 mod completions;
 mod daemon;
+mod detach;
 mod doctor;
 mod flags;
+mod list;
 mod man;
 mod mark;
 mod python;
+mod report;
+mod run;
 mod serve;
+mod watch;
 
 use crate::errors::{self, Failure};
 use crate::talk::{self, Talk};
@@ -46,7 +52,14 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Flags),
+    Attach(attach::Flags),
+    Record(attach::RecordFlags),
+    Detach(detach::Flags),
+    List(list::Flags),
     Serve(serve::Flags),
+    Report(report::Flags),
+    Export(report::ExportFlags),
     Mark(mark::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
@@ -107,6 +120,25 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         // These print what is built in and must work whatever the options say.
         Command::Completions(flags) => completions::run(&flags),
         Command::Man(flags) => man::run(&flags),
+        Command::Run(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(run::run(flags, &context))
+        }
+        Command::Attach(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(attach::run(flags, &context))
+        }
+        Command::Record(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(attach::record(flags, &context))
+        }
+        Command::Detach(flags) => {
+            let context = context(&common, &NoOptions)?;
+            block_on(detach::run(flags, &context))
+        }
+        Command::List(flags) => list::run(&flags, &context(&common, &NoOptions)?),
+        Command::Report(flags) => report::run(&flags, &context(&common, &NoOptions)?),
+        Command::Export(flags) => report::export(&flags, &context(&common, &NoOptions)?),
         Command::Serve(flags) => {
             let context = context(&common, &flags)?;
             block_on(serve::run(flags, &context))

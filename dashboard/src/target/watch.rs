@@ -70,8 +70,9 @@ impl Watcher {
             if let Some(reason) = self.turn() {
                 return self.end(reason);
             }
-            let wait = tokio::time::timeout(self.period, orders.recv());
-            match self.runtime.block_on(async { wait.await }) {
+            // The timer must be made inside the runtime.
+            let order = async { tokio::time::timeout(self.period, orders.recv()).await };
+            match self.runtime.block_on(order) {
                 Ok(Some(Control::Detach(reply))) => {
                     let outcome = self.leave();
                     let left = outcome.as_ref().ok().cloned();

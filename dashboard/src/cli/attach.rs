@@ -1,0 +1,171 @@
+//! `gilscope attach` and `gilscope record`: get into running processes, watch, and leave them.
+
+use super::daemon::{Daemon, EndSignals};
+use super::flags::{self, Output, Serving, Watching};
+use super::watch::{RecordTo, Watch, over};
+use super::{Context, Lay, list};
+use crate::errors::{Exit, Failure};
+use crate::http::Actions;
+use clap::Args;
+use config::Layers;
+use futures_util::future::select_all;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+const EXAMPLES: &str = "\
+Examples:
+  gilscope attach 4242                       dashboard until Ctrl-C, then leave
+  gilscope attach --name worker --open
+  gilscope attach 4242 -d 30s --no-dashboard -o before.gilscope";
+
+/// Watch running processes: dashboard until Ctrl-C, then leave them
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct Flags {
+    /// Processes to watch
+    #[arg(required_unless_present = "name")]
+    pid: Vec<u32>,
+    /// The one Python process with this in its command line
+    #[arg(long, value_name = "TEXT", conflicts_with = "pid")]
+    name: Option<String>,
+    /// Leave after this time; by default at Ctrl-C or when the process ends
+    #[arg(short, long, value_name = "TIME", value_parser = flags::duration)]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    output: Output,
+    #[command(flatten)]
+    watching: Watching,
+    #[command(flatten)]
+    serving: Serving,
+    /// Serve no dashboard
+    #[arg(long, conflicts_with_all = ["listen", "open"])]
+    no_dashboard: bool,
+}
+
+const RECORD_EXAMPLES: &str = "\
+Examples:
+  gilscope record 4242 -o before.gilscope
+  gilscope record 4242 -o before.gilscope -d 1m";
+
+/// Record a running process to a file, without a dashboard, until Ctrl-C
+#[derive(Debug, Args)]
+#[command(after_help = RECORD_EXAMPLES)]
+pub(crate) struct RecordFlags {
+    /// Process to record
+    pid: u32,
+    /// Recording to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    /// Overwrite the file if it exists
+    #[arg(short, long)]
+    force: bool,
+    /// Leave after this time; by default at Ctrl-C or when the process ends
+    #[arg(short, long, value_name = "TIME", value_parser = flags::duration)]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    watching: Watching,
+}
+
+impl Lay for Flags {
+    fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
+        self.watching.lay(layers)?;
+        self.serving.lay(layers)?;
+        match self.no_dashboard {
+            true => layers.set("--no-dashboard", "dashboard", "false"),
+            false => Ok(()),
+        }
+    }
+}
+
+impl Lay for RecordFlags {
+    fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
+        self.watching.lay(layers)?;
+        layers.set("record", "dashboard", "false")
+    }
+}
+
+pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitCode> {
+    let pids = match &flags.name {
+        Some(name) => vec![list::named(name)?],
+        None => flags.pid,
+    };
+    let to = match &flags.output.output {
+        Some(_) if pids.len() > 1 => {
+            return Err(Failure::usage("-o takes one process")
+                .remedy("run `gilscope record` for each")
+                .into());
+        }
+        Some(path) => Some(RecordTo::check(path, flags.output.force)?),
+        None => None,
+    };
+    watch(pids, to, flags.duration, context).await
+}
+
+pub(crate) async fn record(flags: RecordFlags, context: &Context) -> anyhow::Result<ExitCode> {
+    let to = RecordTo::check(&flags.output, flags.force)?;
+    watch(vec![flags.pid], Some(to), flags.duration, context).await
+}
+
+async fn watch(
+    pids: Vec<u32>,
+    mut to: Option<RecordTo>,
+    duration: Option<Duration>,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
+    let mut signals = EndSignals::catch()?;
+    let mut daemon = Daemon::start(context, |_| Actions::none()).await?;
+    let mut watches = Vec::new();
+    for pid in &pids {
+        match Watch::attach(*pid, to.take(), &daemon.hub, context).await {
+            Ok(watch) => {
+                context.talk.say(format!("attached to {}", watch.name()));
+                watches.push(watch);
+            }
+            Err(error) => {
+                leave(watches, context).await?;
+                return Err(error);
+            }
+        }
+    }
+    daemon.tell_targets(pids)?;
+    daemon.announce(context)?;
+    if duration.is_none() {
+        context.talk.next_step("Ctrl-C leaves the process, which goes on");
+    }
+    tokio::select! {
+        () = signals.wait() => {}
+        () = over(duration) => {}
+        () = all_ended(&mut watches, context) => {
+            if context.plan.dashboard && duration.is_none() {
+                context.talk.say("nothing is left to watch; the dashboard stays until Ctrl-C");
+                signals.wait().await;
+            }
+        }
+    }
+    leave(watches, context).await?;
+    daemon.stop().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns when every target is gone by itself, each with its reason told.
+async fn all_ended(watches: &mut [Watch], context: &Context) {
+    let mut open: Vec<_> = watches
+        .iter_mut()
+        .map(|watch| Box::pin(async move { (watch.facts.pid, watch.ended().await) }))
+        .collect();
+    while !open.is_empty() {
+        let ((pid, reason), _, rest) = select_all(open).await;
+        context.talk.say(format!("{pid} {}", crate::talk::printable(&reason)));
+        open = rest;
+    }
+}
+
+/// Leaves all, whatever happens to one; the first trouble is told.
+async fn leave(watches: Vec<Watch>, context: &Context) -> anyhow::Result<()> {
+    let mut outcome = Ok(());
+    for watch in watches {
+        outcome = outcome.and(watch.leave(context).await);
+    }
+    outcome
+}
