@@ -6,6 +6,7 @@ export default defineConfig({
   base: "/",
   build: {
     target: "es2022",
+    cssTarget: ["chrome123", "firefox120", "safari17.5"], // the first with light-dark()
     outDir: "dist",
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

@@ -1,19 +1,70 @@
 //! Routes that give files: plots and the report, drawn by the same code as the command line's.
+//!
+//! They come as attachments under a policy of their own (`sandbox`): an SVG with a target's names in
+//! it must never run as a page of ours.
 
 use super::App;
 use super::error::ApiError;
+use crate::hub::SessionId;
+use crate::plot::{self, Format, Plot, PlotError};
+use crate::report;
 use crate::view::View;
 use axum::extract::{Path, State};
-use axum::response::Response;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
 
-pub async fn report(State(_app): State<App>, Path(_id): Path<u32>) -> Result<Response, ApiError> {
-    Err(ApiError::not_found("no report yet"))
+/// `GET /api/sessions/{id}/report.json`: of the range, by default of the whole session.
+pub async fn report(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+    view: View,
+) -> Result<Response, ApiError> {
+    let written = app.hub.with(SessionId(id), move |snapshot| {
+        let mut out = Vec::new();
+        let range = view.range_in(snapshot.range());
+        let pid = snapshot.target().pid;
+        report::write(snapshot, range, report::Format::Json, &mut out).map(|()| (out, pid))
+    });
+    let (bytes, pid) = written.await?.map_err(ApiError::internal)?;
+    Ok(attachment(bytes, "application/json", &format!("gilscope-{pid}-report.json")))
 }
 
+/// `GET /api/sessions/{id}/export/{plot}.{svg|png|csv}`: of the range, by default of the whole session.
 pub async fn plot(
-    State(_app): State<App>,
-    Path((_id, _file)): Path<(u32, String)>,
-    _view: View,
+    State(app): State<App>,
+    Path((id, file)): Path<(u32, String)>,
+    view: View,
 ) -> Result<Response, ApiError> {
-    Err(ApiError::not_found("no plots yet"))
+    let (plot, format) = plot_and_format(&file)?;
+    let drawn = app.hub.with(SessionId(id), move |snapshot| {
+        let mut out = Vec::new();
+        let range = view.range_in(snapshot.range());
+        let pid = snapshot.target().pid;
+        plot::write(snapshot, plot, range, format, &mut out).map(|()| (out, pid))
+    });
+    let (bytes, pid) = drawn.await?.map_err(|error| match error {
+        PlotError::NoData { .. } => ApiError::refused(error.to_string()),
+        other => ApiError::internal(other),
+    })?;
+    Ok(attachment(bytes, format.media_type(), &format!("gilscope-{pid}-{file}")))
+}
+
+fn plot_and_format(file: &str) -> Result<(Plot, Format), ApiError> {
+    let (name, extension) = file.split_once('.').unwrap_or((file, ""));
+    Plot::from_name(name).zip(Format::from_extension(extension)).ok_or_else(|| {
+        let names = Plot::ALL.map(Plot::name).join(", ");
+        ApiError::not_found(format!(
+            "there is no such plot; plots are {names}, each as .svg, .png or .csv"
+        ))
+    })
+}
+
+/// `name` consists of our own words and numbers only.
+fn attachment(bytes: Vec<u8>, media_type: &'static str, name: &str) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, media_type.to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+    ];
+    (headers, bytes).into_response()
 }

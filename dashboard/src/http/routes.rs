@@ -17,6 +17,7 @@ pub enum Verb {
 
 /// One route.
 pub struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the access tests ask"))]
     pub verb: Verb,
     pub path: &'static str,
     pub handler: fn() -> MethodRouter<App>,

@@ -29,7 +29,7 @@ pub enum Part {
 }
 
 /// Threads with a band of their own; a palette tells no more apart.
-const BANDS_MAX: usize = 10;
+const BANDS_MAX: usize = 8;
 
 type Parts = Vec<(&'static str, Part)>;
 

@@ -108,3 +108,29 @@ async fn paths_never_become_files() {
         assert!([400, 404].contains(&answer.status), "{path}: {}", answer.status);
     }
 }
+
+#[tokio::test]
+async fn plots_and_the_report_come_as_attachments_in_a_sandbox() {
+    let server = Running::start().await;
+    for (file, kind) in [
+        ("export/cpu.svg", "image/svg+xml"),
+        ("export/cpu.csv", "text/csv; charset=utf-8"),
+        ("report.json", "application/json"),
+    ] {
+        let answer = server.request("GET", &format!("/api/sessions/1/{file}")).send().await;
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(kind)), "{file}");
+        assert!(
+            answer
+                .header("content-disposition")
+                .unwrap()
+                .starts_with("attachment; filename=\"gilscope-42-")
+        );
+        assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'; sandbox"));
+    }
+    let none = server.request("GET", "/api/sessions/1/export/gil-wait.svg").send().await;
+    assert_eq!(none.status, 409, "a probe that is off has no plot");
+    for file in ["cpu", "cpu.exe", "moon.svg", "..%2fcpu.svg", "cpu.svg.svg"] {
+        let answer = server.request("GET", &format!("/api/sessions/1/export/{file}")).send().await;
+        assert_eq!(answer.status, 404, "{file}");
+    }
+}

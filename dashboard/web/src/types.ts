@@ -1,0 +1,143 @@
+// What the server sends, as `dashboard/src/view` and `store/answers.rs` write it. Times are ns of the
+// session's clock unless a name says `unix`.
+
+export type Page = "overview" | "cpu" | "gil" | "targets";
+
+export interface Range { start_ns: number; end_ns: number }
+export interface Mark { id: number; name: string; at_ns: number }
+
+export interface Target {
+  pid: number;
+  python_version: string;
+  executable: string;
+  cmdline: string[];
+  free_threaded: boolean | null;
+  method: string;
+  started_unix_ns: number;
+  anchor_unix_ns: number;
+  host: string;
+  n_cpus: number;
+}
+
+export interface Session {
+  id: number;
+  target: Target;
+  range: Range;
+  marks: Mark[];
+  ended: { at_ns: number; reason: string } | null;
+  notes: Record<string, string>;
+  events_lost: number;
+  lost_by_cause: Record<string, number>;
+  n_threads: number;
+  n_threads_alive: number;
+  rss_bytes: number | null;
+  gil_utilization: number | null;
+  cpu_cores: number | null;
+}
+
+export type BandOf = { main: number } | { thread: number } | { more: number } | "exited";
+export interface Band { of: BandOf; name: string; cpu_ns: number }
+
+/** A binary message: value i of each column stands for `start_ns + i * step_ns`. */
+export interface Frame {
+  part: "cpu" | "gil" | "process";
+  session: number;
+  range?: Range;
+  start_ns?: number;
+  step_ns?: number;
+  count: number;
+  columns: string[];
+  bands?: Band[];
+  values: Record<string, Float32Array>;
+}
+
+export interface GilTotals {
+  range: Range;
+  held_ns: number;
+  free_ns: number;
+  waited_ns: number;
+  handoffs: number;
+  drop_requests: number;
+  acquires: number;
+  acquires_contended: number;
+  acquires_timed: number;
+  releases_voluntary: number;
+  releases_forced: number;
+}
+
+export interface Distribution {
+  count: number;
+  sum_ns: number;
+  p50_ns: number | null;
+  p95_ns: number | null;
+  p99_ns: number | null;
+  max_ns: number | null;
+  max_is_bound: boolean;
+  buckets: { low_ns: number; high_ns: number; count: number }[];
+}
+
+export interface Histograms {
+  range: Range;
+  hold: Distribution;
+  wait: Distribution;
+  drop_to_release: Distribution;
+  wake: Distribution;
+}
+
+export interface ThreadRow {
+  key: number;
+  thread_id: number;
+  name: string;
+  is_main: boolean;
+  kind: "python" | "foreign" | "native";
+  alive: boolean;
+  cpu: {
+    cpu_ns: number; cpu_user_ns: number; cpu_system_ns: number; runqueue_ns: number;
+    switches_voluntary: number; switches_forced: number;
+  } | null;
+  gil: {
+    acquires: number; acquires_contended: number; releases_voluntary: number; releases_forced: number;
+    drop_requests_received: number; hold_ns: number; wait_ns: number; wait_free_ns: number;
+    wait_inflicted_ns: number;
+  } | null;
+  class: "io" | "cpu" | "idle" | null;
+}
+
+export interface BlameRow {
+  thread: number;
+  thread_id: number;
+  thread_name: string;
+  function: string | null;
+  file: string | null;
+  line: number | null;
+  waits: number;
+  samples: number;
+  wait_inflicted_ns: number;
+  native_module: string | null;
+}
+
+export interface HandoffRow { from: number; to: number; count: number; wait_ns: number }
+
+export interface Rows<T> { rows: T[]; n_rows: number }
+
+export interface Process {
+  pid: number;
+  python_version: string | null;
+  n_threads: number;
+  cmdline: string[];
+  session: number | null;
+  obstacle: string | null;
+}
+
+/** The newest of each part for the view that is shown. */
+export interface Parts {
+  session?: Session;
+  cpu?: Frame;
+  gil?: Frame;
+  process?: Frame;
+  totals?: GilTotals | null;
+  histograms?: Histograms | null;
+  threads?: Rows<ThreadRow>;
+  blame?: Rows<BlameRow>;
+  handoffs?: Rows<HandoffRow>;
+}

@@ -1,0 +1,90 @@
+// Starts the generated dashboard (dashboard/examples/pages.rs) and Debian's Chromium, and keeps count
+// of whatever a page must never do: errors on the console, exceptions, breaches of its policy.
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
+const CHROMIUM = "/usr/bin/chromium";
+/** Where pictures for looking at go. */
+export const SHOTS = `${TARGET}/pages`;
+
+/** Why the tests cannot run here, or null. */
+export const obstacle = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing; apt install chromium`;
+
+/** Builds and starts the server; resolves to `{url, token, origin, stop}`. */
+export async function startServer() {
+  const build = ["build", "--quiet", "--locked", "-p", "dashboard", "--example", "pages", "--features", "generator"];
+  const built = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
+  if (built.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${built.stderr}`);
+  const child = spawn(`${TARGET}/debug/examples/pages`, { stdio: ["pipe", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
+  const [line] = await Promise.race([
+    new Promise((resolve) => createInterface(child.stdout).once("line", (line) => resolve([line]))),
+    ended.then((code) => { throw new Error(`the server ended with ${code}`); }),
+  ]);
+  const { url, token } = JSON.parse(line);
+  const stop = () => { child.stdin.end(); return ended; };
+  return { url, token, origin: new URL(url).origin, stop };
+}
+
+/** What the API says, as a program sees it. */
+export async function api(server, path, options = {}) {
+  const headers = { Authorization: `Bearer ${server.token}`, "X-Gilscope": "1", "Content-Type": "application/json" };
+  const answer = await fetch(server.origin + path, { headers, ...options });
+  if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`);
+  return answer.json();
+}
+
+/** A browser that is logged in; `faults` lists what pages did wrong. */
+export async function startBrowser(server) {
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true });
+  const page = await context.newPage();
+  const faults = [];
+  await page.exposeFunction("reportBreach", (breach) => faults.push(`policy: ${breach}`));
+  await page.addInitScript(() => addEventListener("securitypolicyviolation", (event) =>
+    window.reportBreach(`${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber}`)));
+  page.on("console", (message) => message.type() === "error" && faults.push(`console: ${message.text()}`));
+  page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+  await page.goto(server.url);
+  await page.waitForSelector(".brand");
+  mkdirSync(SHOTS, { recursive: true });
+  return { browser, page, faults };
+}
+
+/** How many different colours a canvas shows; a blank one has at most a few. */
+export function canvasColors(page, selector) {
+  return page.$$eval(selector, (canvases) => canvases.map((canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const seen = new Set();
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at + 3] > 0) seen.add((data[at] << 16) | (data[at + 1] << 8) | data[at + 2]);
+    }
+    return seen.size;
+  }));
+}
+
+/** A number for what a canvas shows. */
+export function canvasHash(page, selector) {
+  return page.$eval(selector, (canvas) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    let hash = 0;
+    for (let at = 0; at < data.length; at += 1) hash = (Math.imul(hash, 31) + data[at]) | 0;
+    return hash;
+  });
+}
+
+/** Waits until `probe` gives what `accept` takes; the last value is in the error. */
+export async function until(what, probe, accept, timeout_ms = 20_000) {
+  const end = Date.now() + timeout_ms;
+  for (;;) {
+    const value = await probe();
+    if (accept(value)) return value;
+    if (Date.now() > end) throw new Error(`${what}: still ${JSON.stringify(value)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

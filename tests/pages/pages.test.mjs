@@ -1,0 +1,234 @@
+// The pages in a real browser, against the program's own server with generated sessions: 1 lives,
+// 2 ended (a convoy), 3 has attacks for names, 4 has 300 threads.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, afterEach, before, describe, test } from "node:test";
+import { api, canvasColors, canvasHash, obstacle, SHOTS, startBrowser, startServer, until } from "./harness.mjs";
+
+const skip = obstacle ?? false;
+if (skip) console.log(`skipped: ${skip}`);
+
+describe("pages", { skip, concurrency: false }, () => {
+  let server, browser, page, faults;
+
+  before(async () => {
+    server = await startServer();
+    ({ browser, page, faults } = await startBrowser(server));
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+  afterEach(() => assert.deepEqual(faults.splice(0), [], "the page reported errors"));
+
+  const open = async (hash, ready) => {
+    await page.goto(`${server.origin}/${hash}`);
+    await page.locator(ready).first().waitFor();
+  };
+  const drawn = (selector) => until(`canvases ${selector}`, () => canvasColors(page, selector),
+    (colors) => colors.length > 0 && colors.every((seen) => seen > 8));
+  const address = (shape) => until("the address", () => page.evaluate(() => location.href), (href) => shape.test(href));
+  const text = (selector) => page.locator(selector).first().innerText();
+
+  test("the printed address works once", async () => {
+    const second = await page.request.get(server.url, { headers: { cookie: "" } });
+    assert.equal(second.status(), 401);
+  });
+
+  test("every chart of every page draws", async () => {
+    await open("#/overview?s=1", ".spark canvas");
+    assert.equal((await drawn("main:not([hidden]) canvas")).length, 4);
+    await open("#/cpu?s=1", ".stack canvas");
+    assert.equal((await drawn("main:not([hidden]) canvas")).length, 1);
+    await open("#/gil?s=2&last=0", ".histogram canvas");
+    assert.equal((await drawn("main:not([hidden]) canvas")).length, 6);
+  });
+
+  test("the CPU legend says what the API says", async () => {
+    await open("#/cpu?s=2&last=0", ".legend li .value");
+    const cpu = await api(server, "/api/sessions/2/cpu?px=500");
+    const length_ns = cpu.range.end_ns - cpu.range.start_ns;
+    const cores = (cpu_ns) => (cpu_ns / length_ns).toFixed(2);
+    const shown = await page.$$eval(".legend li", (items) => items.map((item) =>
+      [item.querySelector(".name").textContent, item.querySelector(".value").textContent]));
+    const [all, ...bands] = shown;
+    assert.equal(all[1], cores(cpu.bands.reduce((sum, band) => sum + band.cpu_ns, 0)));
+    assert.equal(bands[0][0], "MainThread", "the main thread stands first");
+    const known = new Map(cpu.bands.map((band) => [band.name, cores(band.cpu_ns)]));
+    const named = bands.filter(([name]) => known.has(name));
+    assert.ok(named.length >= 8, `${named.length} bands are named`);
+    for (const [name, value] of named) assert.equal(value, known.get(name), name);
+    const more = bands.find(([name]) => /^\d+ more threads$/.test(name));
+    assert.equal(named.length - 1 + parseInt(more[0], 10), cpu.bands.length - 1, "named and summed are all");
+  });
+
+  test("the GIL page says what the API says", async () => {
+    await open("#/gil?s=2&last=0", ".matrix td");
+    const count = (text) => Number(text.replaceAll(" ", ""));
+    const blame = await api(server, "/api/sessions/2/blame");
+    const first = page.locator("[aria-label='blame table'] tbody tr").first().locator("td");
+    const worst = blame.reduce((a, b) => (b.wait_inflicted_ns > a.wait_inflicted_ns ? b : a));
+    assert.equal(count(await first.nth(2).innerText()), worst.waits);
+    assert.equal(await first.nth(3).innerText(), worst.thread_name);
+    assert.equal(await first.nth(4).innerText(), worst.function);
+    const handoffs = await api(server, "/api/sessions/2/handoffs");
+    const all = handoffs.reduce((sum, row) => sum + row.count, 0);
+    assert.equal(count((await text(".matrix .hint")).split(" handoffs")[0]), all);
+    const totals = await api(server, "/api/sessions/2/totals");
+    const held = totals.held_ns / (totals.held_ns + totals.free_ns);
+    assert.equal(await text(".figure-row dd"), `${(held * 100).toFixed(1)} %`);
+    const threads = await api(server, "/api/sessions/2/threads");
+    assert.equal(await page.locator("[aria-label='threads_gil table'] tbody tr").count(), threads.length);
+  });
+
+  test("tables sort by their headings, and the address keeps it", async () => {
+    await open("#/gil?s=2&last=0", "[aria-label='threads_gil table'] tbody tr");
+    const held = page.locator("[aria-label='threads_gil table'] th button", { hasText: "Held" });
+    await held.click();
+    const rows = await api(server, "/api/sessions/2/threads");
+    const longest = rows.reduce((a, b) => (b.gil.hold_ns > a.gil.hold_ns ? b : a));
+    assert.match(await text("[aria-label='threads_gil table'] tbody tr td"), new RegExp(`^${longest.name}`));
+    await address(/sort\.threads_gil=-hold_ns/);
+    await held.click();
+    await address(/sort\.threads_gil=hold_ns/);
+  });
+
+  test("a living target's charts move, pause and go on", async () => {
+    await open("#/cpu?s=1&last=30", ".stack canvas");
+    await drawn(".stack canvas");
+    const moves = async () => {
+      const now = await canvasHash(page, ".stack canvas");
+      await until("the chart", () => canvasHash(page, ".stack canvas"), (hash) => hash !== now);
+    };
+    await moves();
+    await page.keyboard.press(" ");
+    await until("the status", () => text(".status"), (status) => / to /.test(status));
+    await address(/from=\d+&to=\d+/);
+    const fixed = await until("a still chart", async () => {
+      const before = await canvasHash(page, ".stack canvas");
+      await page.waitForTimeout(700);
+      return before === await canvasHash(page, ".stack canvas") && before;
+    }, Boolean);
+    assert.notEqual(fixed, false);
+    await page.keyboard.press("0");
+    await address(/^(?!.*from=)/);
+    await moves();
+  });
+
+  test("dragging over a chart looks at that span", async () => {
+    await open("#/cpu?s=2&last=0", ".stack canvas");
+    await drawn(".stack canvas");
+    const box = await page.locator(".stack .u-over").boundingBox();
+    await page.mouse.move(box.x + box.width / 4, box.y + 50);
+    await page.mouse.down();
+    await page.mouse.move(box.x + box.width / 2, box.y + 60, { steps: 5 });
+    await page.mouse.up();
+    const [, from, to] = /from=(\d+)&to=(\d+)/.exec(await address(/from=/));
+    const { range } = await api(server, "/api/sessions/2");
+    const share = (to - from) / (range.end_ns - range.start_ns);
+    assert.ok(share > 0.23 && share < 0.27, `a quarter was drawn, ${share} is shown`);
+  });
+
+  test("the key m marks the moment, and the mark can be taken away", async () => {
+    await open("#/cpu?s=1", ".stack canvas");
+    await drawn(".stack canvas");
+    await page.keyboard.press("m");
+    await page.locator("dialog input").fill("after the change");
+    await page.keyboard.press("Enter");
+    await page.locator(".chip-name", { hasText: "after the change" }).waitFor();
+    const { marks, range } = await api(server, "/api/sessions/1");
+    const mark = marks.find((mark) => mark.name === "after the change");
+    assert.ok(range.end_ns - mark.at_ns < 20e9 && mark.at_ns - range.end_ns < 2e9, "the mark is at about now");
+    await page.getByLabel("Remove mark after the change").click();
+    await until("the marks", () => api(server, "/api/sessions/1"), ({ marks }) => !marks.some(({ id }) => id === mark.id));
+    await api(server, "/api/sessions/1/marks", { method: "POST", body: JSON.stringify({ name: "from outside" }) });
+    await page.locator(".chip-name", { hasText: "from outside" }).waitFor();
+  });
+
+  test("export buttons give files", async () => {
+    const kinds = [["SVG", /^(<\?xml|<svg)/], ["PNG", /^\x89PNG/], ["CSV", /^\w+,[^\n]+\n[^\n]+,/]];
+    for (const [hash, panels] of [["#/cpu?s=2&last=0", 1], ["#/gil?s=2&last=0", 4]]) {
+      await open(hash, "main:not([hidden]) .tools button");
+      for (const [kind, shape] of kinds) {
+        const buttons = page.locator("main:not([hidden]) .tools button", { hasText: kind });
+        assert.equal(await buttons.count(), panels);
+        for (const button of await buttons.all()) {
+          const [download] = await Promise.all([page.waitForEvent("download"), button.click()]);
+          assert.match(await readFile(await download.path(), "latin1"), shape, download.suggestedFilename());
+        }
+      }
+    }
+    await open("#/overview?s=2", ".facts dd");
+    const [report] = await Promise.all([page.waitForEvent("download"), page.getByText("Report (JSON)").click()]);
+    assert.equal(JSON.parse(await readFile(await report.path(), "utf8")).schema, "gilscope.report/1");
+  });
+
+  test("names that are attacks are shown as names", async () => {
+    for (const name of ["overview", "cpu", "gil", "targets"]) {
+      await open(`#/${name}?s=3&last=0`, "main:not([hidden]) td, main:not([hidden]) dd");
+      await page.waitForTimeout(300);
+      assert.equal(await page.evaluate(() => window.pwned), undefined, name);
+      assert.ok((await page.locator("body").innerText()).includes("<script>window.pwned=1</script>") || name === "targets");
+    }
+    assert.match(await text(".table"), /<img src=x onerror=window\.pwned=1>/);
+  });
+
+  test("every action has a key", async () => {
+    await open("#/overview?s=1", ".spark canvas");
+    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "targets"], ["1", "overview"]]) {
+      await page.keyboard.press(key);
+      await address(new RegExp(`#/${name}`));
+    }
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    const before = await theme();
+    await page.keyboard.press("t");
+    assert.notEqual(await theme(), before);
+    await page.keyboard.press("t");
+    assert.equal(await theme(), before);
+    await page.keyboard.press("]");
+    await address(/s=2/);
+    await page.keyboard.press("?");
+    assert.match(await text("dialog"), /pause, or go on/);
+    await page.keyboard.press("Escape");
+  });
+
+  test("nothing is wider than the window, in both themes and sizes", async () => {
+    const pages = { overview: "s=1", cpu: "s=1", gil: "s=2&last=0", targets: "", hostile: "s=3&last=0", wide: "s=4&last=0" };
+    const paths = { hostile: "cpu", wide: "cpu" };
+    for (const [width, height] of [[1440, 900], [900, 700]]) {
+      await page.setViewportSize({ width, height });
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        for (const [name, query] of Object.entries(pages)) {
+          await open(`#/${paths[name] ?? name}?${query}`, "main:not([hidden]) td, main:not([hidden]) dd");
+          await page.waitForTimeout(400);
+          const surplus = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+          assert.ok(surplus <= 0, `${name} at ${width} is ${surplus} px too wide`);
+          await page.screenshot({ path: `${SHOTS}/${name}-${colorScheme}-${width}.png`, fullPage: true });
+        }
+      }
+    }
+    await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
+  test("a target that is left stays with its reason", async () => {
+    await open("#/targets", ".table button");
+    await page.getByRole("button", { name: "Detach" }).first().click();
+    await page.locator("td", { hasText: "ended: detached" }).waitFor();
+    await open("#/cpu?s=1", ".stack canvas");
+    assert.match(await text(".banner"), /ended at .*: detached\. Its figures are final\./);
+    await page.getByRole("button", { name: "Targets" }).click();
+    await page.getByRole("button", { name: "Attach" }).click();
+    assert.match(await text(".toast.failed"), /process 901 exited meanwhile/);
+    faults.splice(0); // a refused request is reported on the console by Chromium itself
+  });
+
+  test("a lost connection is said", async () => {
+    await open("#/cpu?s=1", ".stack canvas");
+    await server.stop();
+    await page.locator(".banner.alarming").waitFor();
+    assert.match(await text(".banner"), /Connection lost/);
+    await page.screenshot({ path: `${SHOTS}/lost.png` });
+    faults.splice(0); // so is a server that does not answer
+  });
+});
