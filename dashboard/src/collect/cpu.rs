@@ -102,8 +102,10 @@ impl CpuSampler {
     fn process_sample(&mut self, threads: &[ThreadCpu], now: u64) -> procfs::ProcResult<ProcessSample> {
         let stat = self.process.stat()?;
         let known = self.ended_cpu_ns + threads.iter().map(|cpu| cpu.cpu_ns).sum::<u64>();
-        let cpu_ns = self.total_ns().unwrap_or(self.ns(stat.utime) + self.ns(stat.stime)).max(known);
-        self.exited_cpu_ns = self.exited_cpu_ns.max(cpu_ns - known);
+        let total = self.total_ns().unwrap_or(self.ns(stat.utime) + self.ns(stat.stime));
+        self.exited_cpu_ns = self.exited_cpu_ns.max(total.saturating_sub(known));
+        // Two clocks, read one after the other: the sum of the parts is what is shown.
+        let cpu_ns = known + self.exited_cpu_ns;
         let (rss_bytes, host_cpu_ratio) = self.totals_of_the_machine();
         Ok(ProcessSample {
             at_ns: now,

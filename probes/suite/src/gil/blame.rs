@@ -19,8 +19,7 @@ use cpython::Memory;
 use cpython::gil::Gil;
 use cpython::layout::Layout;
 use cpython::sample::Sample;
-use cpython::string::Keep;
-use wire::code::{CodeEntry, CodeKey, FILE_BYTES, NAME_BYTES, encoding};
+use wire::code::{CodeEntry, CodeKey, FILE_BYTES, NAME_BYTES};
 use wire::event::NO_CODE;
 use wire::slot::Slot;
 
@@ -178,7 +177,9 @@ fn intern(hot: &Hot, layout: &Layout, sample: &Sample) -> u32 {
         let ready: &AtomicU32 = unsafe { &(*entry).ready };
         if ready.load(Acquire) == 0 {
             // SAFETY: not ready, so nobody but this thread looks at it.
-            unsafe { fill(&mut *entry, layout, sample) };
+            if !fill(unsafe { &mut *entry }, layout, sample) {
+                return NO_CODE;
+            }
             ready.store(1, Release);
             hot.header().codes_used.fetch_add(1, Relaxed);
             return i as u32;
@@ -196,21 +197,14 @@ fn key_of(sample: &Sample) -> CodeKey {
     CodeKey { code, name, file, first_line, reserved: 0 }
 }
 
-fn fill(entry: &mut CodeEntry, layout: &Layout, sample: &Sample) {
-    let key = key_of(sample);
-    let (len, encoding) = copy(layout, key.name, Keep::Start, &mut entry.name);
-    (entry.name_len, entry.name_encoding) = (len, encoding);
-    let (len, encoding) = copy(layout, key.file, Keep::End, &mut entry.file);
-    (entry.file_len, entry.file_encoding) = (len, encoding);
-    entry.line_table.store(sample.line_table, Relaxed);
-    entry.key = key;
-}
-
-/// Copies a string; returns how many bytes and how to read them.
-fn copy(layout: &Layout, object: u64, keep: Keep, into: &mut [u8]) -> (u8, u8) {
+/// Copies the names of a code that was just sampled. False if it was freed meanwhile.
+fn fill(entry: &mut CodeEntry, layout: &Layout, sample: &Sample) -> bool {
     const { assert!(NAME_BYTES < 256 && FILE_BYTES < 256) };
-    match layout.string(&Own, object, keep, into) {
-        Some(copied) => (copied.bytes as u8, copied.encoding as u8),
-        None => (0, encoding::NONE),
-    }
+    let described = layout.describe(&Own, &sample.code, &mut entry.name, &mut entry.file);
+    let Some((name, file)) = described else { return false };
+    (entry.name_len, entry.name_encoding) = (name.bytes as u8, name.encoding as u8);
+    (entry.file_len, entry.file_encoding) = (file.bytes as u8, file.encoding as u8);
+    entry.line_table.store(sample.line_table, Relaxed);
+    entry.key = key_of(sample);
+    true
 }
