@@ -9,7 +9,7 @@ use crate::detach;
 use crate::segment::{give_up, wipe_on_fork};
 use crate::symbols::{self, Api, find_in_libc};
 use core::ffi::{CStr, c_int, c_void};
-use core::sync::atomic::Ordering::{Relaxed, Release, SeqCst};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use cpython::layout::Layout as PythonLayout;
 use cpython::Version;
 use cpython::check::Mismatch;
@@ -118,7 +118,10 @@ fn boot(header: &'static Header) -> Result<(), Failure> {
         got::prepare(&module, hook, find_in_libc).map_err(refused)?;
     }
     let before = (api.ensure)();
-    let result = with_gil(header, &api, &module, version);
+    let result = match header.cancel.load(Acquire) {
+        0 => with_gil(header, &api, &module, version),
+        _ => Err((status::DETACHED, error::NONE)),
+    };
     (api.release)(before);
     result
 }

@@ -113,6 +113,10 @@ extern "C" fn signalled(address: u64) {
     }
     // SAFETY: `wait_for_gil` stored the header of the mapped segment; the swap makes us its only user.
     let header: &'static Header = unsafe { &*(pending as *const Header) };
+    if header.cancel.load(Relaxed) != 0 {
+        got::restore(&[mutex_init, cond_init, cond_signal]);
+        return segment::give_up(header, status::DETACHED, 0);
+    }
     let [switch_mutex, mutex] = [MUTEXES[0].load(Relaxed), MUTEXES[1].load(Relaxed)];
     let gil = Gil { cond, switch_cond, mutex, switch_mutex, thread_state: 0 };
     match learned(header, &gil) {

@@ -9,6 +9,17 @@ use crate::batch::{BlameTotal, ThreadKey};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+/// Program counters without which a row's module is not told.
+const LEAST_SAMPLES: f64 = 5.0;
+/// Share of them that a module needs.
+const MODULE_SHARE: f64 = 0.5;
+/// The same for what the interpreter itself calls all the time: memory functions, locks.
+const EVERYBODYS_SHARE: f64 = 0.8;
+
+fn is_everybodys(module: &str) -> bool {
+    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "[vdso]"].iter().any(|name| module.starts_with(name))
+}
+
 type Place = (ThreadKey, u32, Option<u32>);
 
 /// Reads the table; remembers what grew.
@@ -78,7 +89,9 @@ impl BlameReader {
         let tally = self.native.get(place)?;
         let (module, weight) = tally.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
         let all: f64 = tally.values().sum();
-        (2.0 * weight > all).then_some(*module).flatten().and_then(|i| modules.get(i as usize).cloned())
+        let name = module.and_then(|i| modules.get(i as usize))?;
+        let needed = if is_everybodys(name) { EVERYBODYS_SHARE } else { MODULE_SHARE };
+        (all >= LEAST_SAMPLES && *weight > needed * all).then(|| name.clone())
     }
 }
 

@@ -14,7 +14,7 @@ use super::threads::Registry;
 use crate::batch::{Batch, Ended};
 use cpython::outside::{Roots, threads};
 use cpython::{Layout, Version};
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use wire::segment::{error, status};
 
 /// Python's own thread names are read again at least this often.
@@ -77,6 +77,13 @@ impl Live {
     /// Where the agent stands, a `wire::segment::status`; none without a segment.
     pub fn agent_status(&self) -> Option<u32> {
         self.mapping.as_ref().map(|mapping| mapping.header().status.load(Acquire))
+    }
+
+    /// Calls off an agent that still waits for the GIL: it leaves as soon as it gets it.
+    pub fn call_off_boot(&self) {
+        if let Some(mapping) = &self.mapping {
+            mapping.header().cancel.store(1, Release);
+        }
     }
 
     /// The interpreter's version as it says itself, once the agent has asked.

@@ -150,7 +150,9 @@ impl Registry {
         for known in self.known.values_mut() {
             let fact = &mut known.fact;
             let same = |thread: &&PyThread| {
-                thread.native_id == Some(fact.thread_id) || known.thread_pointer == Some(thread.thread_ident)
+                thread.native_id == Some(fact.thread_id)
+                    || known.thread_pointer == Some(thread.thread_ident)
+                    || (thread.is_main && fact.is_main)
             };
             let Some(name) = threads.iter().find(same).and_then(|thread| thread.name.clone()) else { continue };
             // `threading` makes a dummy for a foreign thread that asks for its own name.

@@ -118,6 +118,26 @@ impl Watched {
     }
 }
 
+/// How long a detach waits for an agent that is being called off.
+const CALL_OFF_LIMIT: Duration = Duration::from_millis(500);
+
+impl Watched {
+    /// Before leaving: false if the agent still waits for the GIL and was called off.
+    pub(super) fn wait_for_boot_or_call_off(&self) -> bool {
+        let boots = || matches!(self.live.agent_status(), Some(status::NEW | status::BOOTING));
+        if !boots() {
+            return true;
+        }
+        self.live.call_off_boot();
+        let deadline = Instant::now() + CALL_OFF_LIMIT;
+        while boots() && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        // It may have got the GIL just before it was called off: then it is there, and has to be taken out.
+        self.live.agent_status() == Some(status::RECORDING)
+    }
+}
+
 /// True if the agent has said that there is no GIL yet.
 pub(super) fn has_no_gil_yet(live: &Live) -> bool {
     live.agent_status() == Some(status::NO_GIL_YET)

@@ -126,6 +126,10 @@ impl Watcher {
 
     /// Takes the agent out and tells the rest. The session is over only if that worked.
     fn leave(&mut self) -> Result<String, Error> {
+        if !self.watched.wait_for_boot_or_call_off() {
+            // The agent has nothing in place yet and goes by itself once it gets the GIL.
+            return Ok(self.close("detached".to_owned()));
+        }
         if let Some(agent) = self.watched.agent.take() {
             match inject::detach(&self.watched.identity, Options::default()) {
                 Ok(_) | Err(Error::NotAttached(_)) => {}

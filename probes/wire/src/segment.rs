@@ -90,6 +90,10 @@ pub struct Header {
     pub clock: Clock,
     /// What is wanted.
     pub plan: Plan,
+    /// Daemon's, at any time: 1 calls off a boot that still waits for the GIL.
+    pub cancel: AtomicU32,
+    /// Keeps the layout explicit.
+    pub reserved: u32,
 
     /// Agent's: a [`status`].
     pub status: AtomicU32,
