@@ -233,8 +233,12 @@ pub(crate) fn released_at(
         if weight != 0 {
             slot.hold.record_weighted(hold_ns, weight);
         }
-        let before = slot.scratch[scratch::HOLD_WAITED].load(Relaxed);
-        add(&slot.wait_inflicted_ns, waited(totals, now).wrapping_sub(before));
+        let inflicted_ns = if hot.is_semaphore() {
+            semaphore::inflicted_ns(hot, slot.hold_start_ns.load(Relaxed), now)
+        } else {
+            waited(totals, now).wrapping_sub(slot.scratch[scratch::HOLD_WAITED].load(Relaxed))
+        };
+        add(&slot.wait_inflicted_ns, inflicted_ns);
         slot.phase.store(phase::AWAY, Relaxed);
         slot.release_ns.store(now, Relaxed);
         add(if forced { &slot.releases_forced } else { &slot.releases_voluntary }, 1);

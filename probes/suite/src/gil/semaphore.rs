@@ -85,6 +85,21 @@ pub extern "C" fn posts(semaphore: u64) {
     hot.inside.fetch_sub(1, SeqCst);
 }
 
+/// Slots looked at for waiters at a release; a process with more threads is told less than the truth.
+const SLOTS: usize = 256;
+
+/// How long others waited during a hold, added up: whoever waits now has waited since it began, or
+/// since the hold did. Nobody's wait can have ended meanwhile.
+pub(super) fn inflicted_ns(hot: &'static Hot, hold_start: u64, now: u64) -> u64 {
+    if hot.totals().waiters.load(Relaxed) == 0 {
+        return 0;
+    }
+    let used = (hot.header().slots_used.load(Relaxed) as usize).min(SLOTS);
+    let slots = (0..used).filter_map(|number| hot.slot(number));
+    let waiting = slots.filter(|slot| slot.phase.load(Relaxed) == phase::WAITING);
+    waiting.map(|slot| now.saturating_sub(slot.wait_start_ns.load(Relaxed).max(hold_start))).sum()
+}
+
 /// Whether the eval loop releases because its ticks have run out: it has just set the ticker back
 /// (`Python/ceval.c`). About one in a hundred releases around a system call looks the same.
 fn is_tick(hot: &Hot) -> bool {

@@ -72,7 +72,10 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
         }
         slot.phase.store(phase::WAITING, Relaxed);
     });
-    if !hot.is_semaphore() {
+    if hot.is_semaphore() {
+        // Waiters are not serialised there.
+        totals.waiters.fetch_add(1, Relaxed);
+    } else {
         written(&totals.sequence, || {
             totals.waiters.store(totals.waiters.load(Relaxed) + 1, Relaxed);
             add(&totals.wait_base_ns, now.wrapping_neg());
@@ -133,10 +136,7 @@ pub(super) fn ended(hot: &'static Hot, slot: &'static Slot, from: u32, now: u64,
     // Clamped for stamps of 2.7 that are known late; exact elsewhere.
     let free_ns = free.saturating_sub(slot.scratch[scratch::WAIT_FREE].load(Relaxed)).min(wait_ns);
     if hot.is_semaphore() {
-        // Waiters are not serialised there, so the wait is charged whole, to the last holder.
-        if let Some(holder) = super::holder_slot(hot) {
-            add(&holder.wait_inflicted_ns, wait_ns - free_ns);
-        }
+        totals.waiters.fetch_sub(1, Relaxed);
     } else {
         written(&totals.sequence, || {
             totals.waiters.store(totals.waiters.load(Relaxed).saturating_sub(1), Relaxed);
