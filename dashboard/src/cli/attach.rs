@@ -3,9 +3,8 @@
 use super::daemon::{Daemon, EndSignals};
 use super::flags::{self, Output, Serving, Watching};
 use super::watch::{RecordTo, Watch, over};
-use super::{Context, Lay, list};
-use crate::errors::{Exit, Failure};
-use crate::http::Actions;
+use super::{Context, Lay, from_page, list};
+use crate::errors::Failure;
 use clap::Args;
 use config::Layers;
 use futures_util::future::select_all;
@@ -114,7 +113,7 @@ async fn watch(
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = EndSignals::catch()?;
-    let mut daemon = Daemon::start(context, |_| Actions::none()).await?;
+    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
     let mut watches = Vec::new();
     for pid in &pids {
         match Watch::attach(*pid, to.take(), &daemon.hub, context).await {

@@ -8,7 +8,7 @@ use crate::client;
 use crate::errors::{Exit, Failure};
 use crate::http::runfile::{self, RunFile, RunInfo};
 use crate::http::{Actions, Server, ServerHandle};
-use crate::hub::{self, HubHandle};
+use crate::hub::{self, HubError, HubHandle};
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -87,8 +87,14 @@ impl Daemon {
         Ok(())
     }
 
-    /// Ends the server; answers under way are finished.
+    /// Leaves what was attached from a page, and ends the server; answers under way are finished.
     pub(crate) async fn stop(self) {
+        for id in self.hub.sessions().await.unwrap_or_default() {
+            match self.hub.detach(id).await {
+                Ok(()) | Err(HubError::Ended | HubError::NoTarget) => {}
+                Err(error) => tracing::error!(session = id.0, %error, "the target was not left"),
+            }
+        }
         let Some(served) = self.served else { return };
         served.handle.stop();
         let _ = served.task.await; // a panic of the server was told when it happened

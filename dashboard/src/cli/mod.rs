@@ -7,9 +7,11 @@ mod attach;
 mod child;
 mod completions;
 mod daemon;
+mod demo;
 mod detach;
 mod doctor;
 mod flags;
+mod from_page;
 mod list;
 mod man;
 mod mark;
@@ -61,6 +63,7 @@ enum Command {
     Report(report::Flags),
     Export(report::ExportFlags),
     Mark(mark::Flags),
+    Demo(demo::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
     Man(man::Flags),
@@ -146,6 +149,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mark(flags) => {
             let context = context(&common, &NoOptions)?;
             block_on(mark::run(flags, &context))
+        }
+        Command::Demo(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(demo::run(flags, &context))
         }
         Command::Doctor(flags) => doctor::run(&flags, &context(&common, &NoOptions)?),
     }

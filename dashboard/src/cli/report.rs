@@ -107,7 +107,7 @@ fn done(replayed: Replayed) -> anyhow::Result<ExitCode> {
 }
 
 /// Lets `fill` make the file; stdout gets it in one piece.
-pub(crate) fn give(
+fn give(
     path: &Path,
     force: bool,
     fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,

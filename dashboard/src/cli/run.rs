@@ -4,9 +4,8 @@ use super::child::{self, Running};
 use super::daemon::Daemon;
 use super::flags::{self, Output, Serving, Watching};
 use super::watch::{RecordTo, Watch, over};
-use super::{Context, Lay};
+use super::{Context, Lay, from_page};
 use crate::errors;
-use crate::http::Actions;
 use crate::hub::HubHandle;
 use crate::target::Watched;
 use crate::target::launch::Launch;
@@ -64,7 +63,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         .as_deref()
         .map(|path| RecordTo::check(path, flags.output.force))
         .transpose()?;
-    let mut daemon = Daemon::start(context, |_| Actions::none()).await?;
+    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
     let (program, arguments) = flags.command.split_first().context("no command")?;
     let mut command = Command::new(program);
     command.args(arguments);

@@ -3,22 +3,27 @@
 mod machine;
 
 use super::Context;
+use crate::errors::{self, Exit};
 use crate::talk;
 use anstyle::AnsiColor;
 use clap::Args;
+use inject::Level;
 use serde::Serialize;
 use std::fmt::Write;
 use std::process::ExitCode;
 
 const EXAMPLES: &str = "\
 Examples:
-  gilscope doctor
+  gilscope doctor            this machine
+  gilscope doctor 4242       and what would stop an attach to 4242
   gilscope doctor --json";
 
-/// Check whether this machine lets gilscope work
+/// Check what would stop gilscope here, and on a process
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Flags {
+    /// A process to look at as well; nothing is done to it
+    pid: Option<u32>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -43,7 +48,7 @@ struct Check {
     state: State,
     /// What was found.
     found: String,
-    /// What to do about it; null where there is nothing to do.
+    /// What to do about it; null where there is nothing to do, or `found` says it.
     remedy: Option<String>,
 }
 
@@ -64,19 +69,48 @@ impl Check {
 #[derive(Serialize)]
 struct Report<'a> {
     schema: &'static str,
+    pid: Option<u32>,
     checks: &'a [Check],
 }
 
 pub(crate) fn run(flags: &Flags, context: &Context) -> anyhow::Result<ExitCode> {
-    let checks = machine::checks(&machine::Facts::gather(), &context.plan);
+    let mut checks = machine::checks(&machine::Facts::gather(), &context.plan);
+    if let Some(pid) = flags.pid {
+        checks.extend(inject::diagnose(pid).into_iter().map(Check::from));
+    }
     if flags.json {
-        let report = Report { schema: "gilscope.doctor/1", checks: &checks };
+        let report = Report { schema: "gilscope.doctor/1", pid: flags.pid, checks: &checks };
         talk::print(serde_json::to_string_pretty(&report)? + "\n")?;
     } else {
         talk::print_styled(&list(&checks))?;
     }
-    let failed = checks.iter().any(|check| check.state == State::Fail);
-    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(verdict(&checks, flags.pid))
+}
+
+/// The code that an attach would end with.
+fn verdict(checks: &[Check], pid: Option<u32>) -> ExitCode {
+    let failed: Vec<&str> =
+        checks.iter().filter(|check| check.state == State::Fail).map(|check| check.name).collect();
+    let process = pid.and_then(|pid| inject::Identity::of(pid).err());
+    let code = match (process, failed.as_slice()) {
+        (_, []) => return ExitCode::SUCCESS,
+        (Some(error), _) => errors::exit_of(&error),
+        (None, failed) if failed.contains(&"permission") => Exit::Permission,
+        (None, failed) if failed.contains(&"interpreter") => Exit::Target,
+        _ => Exit::Failure,
+    };
+    ExitCode::from(code as u8)
+}
+
+impl From<inject::Check> for Check {
+    fn from(check: inject::Check) -> Self {
+        let state = match check.level {
+            Level::Ok => State::Ok,
+            Level::Warn => State::Warn,
+            Level::Fail => State::Fail,
+        };
+        Self { name: check.name, state, found: check.cause, remedy: None }
+    }
 }
 
 fn list(checks: &[Check]) -> String {

@@ -1,0 +1,323 @@
+//! The verbs on a live target, as a user strings them together: the demo's workload under the machine's
+//! own Python, watched, listed, marked, left.
+//!
+//! What the figures must be is tested elsewhere; here it is what each verb says, makes and leaves behind.
+
+use serde_json::Value;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Longest wait for a line; reached only when something is wrong.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A home of its own, so that no option and no running gilscope of the developer's gets in.
+struct Home(TempDir);
+
+impl Home {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn gilscope(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+        command.args(arguments).current_dir(self.path()).env_clear().env("HOME", self.path());
+        command.env("PATH", std::env::var_os("PATH").unwrap());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.gilscope(arguments).output().unwrap()
+    }
+
+    #[track_caller]
+    fn succeeds(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(
+            output.status.success(),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[track_caller]
+    fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.succeeds(arguments)).unwrap()
+    }
+
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], code: i32, says: &str) {
+        let output = self.run(arguments);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(stderr.starts_with("gilscope: ") && stderr.contains(says), "{stderr}");
+        assert_eq!(output.status.code(), Some(code), "{stderr}");
+    }
+}
+
+/// The lines that a child writes to one of its streams.
+fn lines(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let read = BufReader::new(stream).lines().map_while(Result::ok);
+        read.for_each(|line| drop(sender.send(line)));
+    });
+    receiver
+}
+
+#[track_caller]
+fn line_with(lines: &Receiver<String>, text: &str) -> String {
+    loop {
+        let line = lines.recv_timeout(LIMIT).unwrap_or_else(|_| panic!("no line with {text:?}"));
+        if line.contains(text) {
+            return line;
+        }
+    }
+}
+
+/// The demo's workload; ends with the test.
+struct Workload {
+    child: Child,
+    _stdin: ChildStdin,
+}
+
+impl Workload {
+    /// None, with the reason printed, on a machine without Python.
+    fn start() -> Option<Self> {
+        let real =
+            Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output();
+        let Some(real) = real.ok().filter(|output| output.status.success()) else {
+            println!("skipped: no python3 on this machine");
+            return None;
+        };
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo.py");
+        let mut command = Command::new(String::from_utf8(real.stdout).unwrap().trim());
+        let mut child =
+            command.arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        line_with(&lines(child.stdout.take().unwrap()), "ready");
+        let stdin = child.stdin.take().unwrap();
+        Some(Self { child, _stdin: stdin })
+    }
+
+    fn pid(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    fn runs(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Whatever of gilscope's is still open or at work in it.
+    fn residue(&self) -> Vec<String> {
+        let folder = format!("/proc/{}/fd", self.child.id());
+        let links = fs::read_dir(folder)
+            .unwrap()
+            .filter_map(|entry| fs::read_link(entry.unwrap().path()).ok());
+        links
+            .map(|link| link.display().to_string())
+            .filter(|link| link.contains("gilscope"))
+            .collect()
+    }
+}
+
+impl Drop for Workload {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A gilscope that goes on until it is told to end.
+struct Attached {
+    child: Child,
+    stderr: Receiver<String>,
+}
+
+impl Attached {
+    fn start(home: &Home, arguments: &[&str]) -> Self {
+        let mut child = home.gilscope(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = lines(child.stderr.take().unwrap());
+        Self { child, stderr }
+    }
+
+    fn interrupt(mut self) -> Option<i32> {
+        let status =
+            Command::new("kill").args(["-INT", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_session_from_list_to_report() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let attached =
+        Attached::start(&home, &["attach", &pid, "--listen", "127.0.0.1:0", "-o", "r.gilscope"]);
+    line_with(&attached.stderr, "attached to");
+    line_with(&attached.stderr, "dashboard: http://127.0.0.1:");
+
+    let listing = home.json(&["list", "--json"]);
+    let row = listing["processes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|row| row["pid"].to_string() == pid)
+        .unwrap();
+    assert_eq!(row["attached_by"], attached.child.id());
+    assert_eq!(row["n_threads"], 14);
+    home.fails(
+        &["attach", &pid, "--no-dashboard"],
+        1,
+        &format!("by process {}", attached.child.id()),
+    );
+    home.fails(&["mark", "no", "--pid", "1"], 3, "watches process 1");
+    home.succeeds(&["mark", "cache warm"]);
+    home.fails(&["mark", &"x".repeat(81)], 1, "1 to 80 characters");
+
+    assert_eq!(attached.interrupt(), Some(0));
+    assert!(workload.runs());
+    assert_eq!(workload.residue(), Vec::<String>::new());
+    let report = home.json(&["report", "r.gilscope", "--json"]);
+    assert_eq!(report["schema"], "gilscope.report/1");
+    assert_eq!(report["marks"][0]["name"], "cache warm");
+    assert!(report["gil"]["acquires"].as_u64().unwrap() > 0);
+    home.fails(&["record", &pid, "-o", "r.gilscope"], 1, "r.gilscope exists");
+}
+
+#[test]
+fn plots_come_in_every_format_and_are_not_overwritten() {
+    let Some(workload) = Workload::start() else { return };
+    let home = Home::new();
+    home.succeeds(&["record", &workload.pid(), "-d", "1s", "-o", "r.gilscope"]);
+    for (name, start) in
+        [("cpu.svg", &b"<svg"[..]), ("gil-wait.png", b"\x89PNG"), ("handoffs.csv", b"")]
+    {
+        let (plot, _) = name.split_once('.').unwrap();
+        let export = ["export", "r.gilscope", "--plot", plot, "-o", name];
+        home.succeeds(&export);
+        let data = fs::read(home.path().join(name)).unwrap();
+        assert!(data.starts_with(start) && data.len() > 20, "{name}");
+        home.fails(&export, 1, &format!("{name} exists"));
+        home.succeeds(&[&export[..], &["-f"]].concat());
+    }
+    assert!(home.succeeds(&["report", "r.gilscope"]).starts_with("# gilscope report"));
+}
+
+#[test]
+fn detach_goes_through_the_gilscope_that_watches() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    home.fails(&["detach", &pid], 1, "is not attached");
+    let attached = Attached::start(&home, &["attach", &pid, "--listen", "127.0.0.1:0"]);
+    line_with(&attached.stderr, "dashboard: ");
+    home.succeeds(&["detach", &pid]);
+    line_with(&attached.stderr, &format!("{pid} detached"));
+    home.fails(&["detach", &pid], 1, "is not attached");
+    assert!(workload.runs());
+    // It can be watched again while the first gilscope still shows what it saw.
+    home.succeeds(&["attach", &pid, "-d", "100ms", "--no-dashboard"]);
+    assert_eq!(attached.interrupt(), Some(0));
+}
+
+#[test]
+fn detach_takes_over_from_a_gilscope_that_was_killed() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let mut attached = Attached::start(&home, &["attach", &pid, "--no-dashboard"]);
+    line_with(&attached.stderr, "attached to");
+    home.fails(&["detach", &pid], 1, "which has no dashboard: end that one: kill -INT");
+    attached.child.kill().unwrap();
+    attached.child.wait().unwrap();
+    home.succeeds(&["detach", &pid]);
+    assert!(workload.runs());
+    assert_eq!(workload.residue(), Vec::<String>::new());
+}
+
+#[test]
+fn a_target_that_ends_is_told_with_its_reason() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let mut attached =
+        Attached::start(&home, &["attach", &pid, "--no-dashboard", "-o", "r.gilscope"]);
+    line_with(&attached.stderr, "attached to");
+    workload.child.kill().unwrap();
+    line_with(&attached.stderr, &format!("{pid} killed by signal 9"));
+    assert_eq!(attached.child.wait().unwrap().code(), Some(0));
+    assert_eq!(home.json(&["report", "r.gilscope", "--json"])["schema"], "gilscope.report/1");
+}
+
+#[test]
+fn doctor_finds_nothing_in_the_way_of_a_plain_python() {
+    let Some(workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let report = home.json(&["doctor", &pid, "--json"]);
+    assert_eq!(report["pid"].to_string(), pid);
+    let checks = report["checks"].as_array().unwrap();
+    assert!(
+        checks.iter().any(|check| check["name"] == "interpreter" && check["state"] == "ok"),
+        "{report}"
+    );
+    let other = std::process::id().to_string();
+    assert_eq!(home.run(&["doctor", &other]).status.code(), Some(3), "this test is not Python");
+    assert_eq!(home.run(&["doctor", "4194305"]).status.code(), Some(3));
+}
+
+#[test]
+fn serve_shows_a_recording_until_it_is_told_to_end() {
+    let Some(workload) = Workload::start() else { return };
+    let home = Home::new();
+    home.succeeds(&["record", &workload.pid(), "-d", "1s", "-o", "r.gilscope"]);
+    let serving = Attached::start(&home, &["serve", "r.gilscope", "--listen", "127.0.0.1:0"]);
+    line_with(&serving.stderr, "dashboard: http://127.0.0.1:");
+    home.fails(&["mark", "now"], 3, "no gilscope of this user watches anything");
+    assert_eq!(serving.interrupt(), Some(0));
+}
+
+#[test]
+fn the_demo_leaves_a_folder_and_nothing_else() {
+    if Workload::start().is_none() {
+        return;
+    }
+    let home = Home::new();
+    let demo = ["demo", "--headless", "-d", "1s", "--listen", "127.0.0.1:0"];
+    home.succeeds(&demo);
+    home.succeeds(&demo);
+    for folder in ["gilscope-demo", "gilscope-demo-2"] {
+        let folder = home.path().join(folder);
+        for name in
+            ["demo.gilscope", "demo.py", "report.html", "cpu.svg", "gil-hold.png", "handoffs.csv"]
+        {
+            assert!(folder.join(name).metadata().unwrap().len() > 0, "{name}");
+        }
+        let report: Value =
+            serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
+        let names: Vec<&str> = report["threads"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|t| t["name"].as_str())
+            .collect();
+        assert!(
+            ["MainThread", "scorer", "client-1"].iter().all(|name| names.contains(name)),
+            "{names:?}"
+        );
+    }
+    let run_files = home.path().join(".local/state/gilscope");
+    assert_eq!(fs::read_dir(run_files).unwrap().count(), 0);
+}
