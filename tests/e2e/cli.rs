@@ -276,6 +276,10 @@ fn what_cannot_be_attached_is_told_before_anything_is_done() {
         2,
         "gilscope: the argument '--light' cannot be used with",
     );
+    let preload = "gilscope: --method preload is for a program that starts: ";
+    gilscope.fails(&["attach", "1", "--method", "preload"], 2, preload);
+    let remote_debug = "gilscope: --method remote-debug is for Python 3.14 and later: ";
+    gilscope.fails(&["attach", "1", "--method", "remote-debug"], 3, remote_debug);
     gilscope.fails(&["record", "1", "-o", "there"], 1, "gilscope: there exists; pass -f");
     gilscope.fails(&["record", "1", "-o", "no/f"], 1, "gilscope: cannot write no/f: No such file");
     gilscope.fails(&["record", "1", "-o", "-"], 2, "gilscope: a recording cannot go to stdout");

@@ -177,7 +177,7 @@ fn a_session_from_list_to_report() {
         .as_array()
         .unwrap()
         .iter()
-        .find(|row| row["pid"].to_string() == pid)
+        .find(|row| row["pid"] == workload.child.id())
         .unwrap();
     assert_eq!(row["attached_by"], attached.child.id());
     assert_eq!(row["n_threads"], 14);

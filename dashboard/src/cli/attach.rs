@@ -2,7 +2,7 @@
 
 use super::daemon::{Daemon, EndSignals};
 use super::flags::{self, Output, Serving, Watching};
-use super::watch::{RecordTo, Watch, over};
+use super::watch::{RecordTo, Watch, check_method, over};
 use super::{Context, Lay, from_page, list};
 use crate::errors::Failure;
 use clap::Args;
@@ -112,6 +112,7 @@ async fn watch(
     duration: Option<Duration>,
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
+    check_method(context.plan.method, false)?;
     let mut signals = EndSignals::catch()?;
     let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
     let mut watches = Vec::new();

@@ -3,7 +3,7 @@
 use super::child::{self, Running};
 use super::daemon::Daemon;
 use super::flags::{self, Output, Serving, Watching};
-use super::watch::{RecordTo, Watch, over};
+use super::watch::{RecordTo, Watch, check_method, over};
 use super::{Context, Lay, from_page};
 use crate::errors;
 use crate::hub::HubHandle;
@@ -63,6 +63,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         .as_deref()
         .map(|path| RecordTo::check(path, flags.output.force))
         .transpose()?;
+    check_method(context.plan.method, true)?;
     let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
     let (program, arguments) = flags.command.split_first().context("no command")?;
     let mut command = Command::new(program);

@@ -5,12 +5,13 @@
 
 use super::Context;
 use crate::batch::{Batch, Ended, Target};
-use crate::errors::Failure;
+use crate::errors::{Exit, Failure};
 use crate::hub::{HubError, HubHandle, SessionId};
 use crate::recording::{Recorder, RecordingError};
 use crate::talk::{self, Talk};
 use crate::target::{Running, Watched, enter};
 use anyhow::Context as _;
+use config::Method;
 use inject::Identity;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,7 +166,7 @@ impl Watch {
 
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
-        Self::new(crate::errors::Exit::Failure, error.to_string())
+        Self::new(Exit::Failure, error.to_string())
     }
 }
 
@@ -186,6 +187,21 @@ fn keep(mut recorder: Recorder, talk: Talk) -> Kept {
             .expect("the recorder does not panic")
     });
     (sender, task)
+}
+
+/// Refuses a way in that cannot work, before anything is started. `starting` is for a command of ours.
+pub(crate) fn check_method(method: Method, starting: bool) -> Result<(), Failure> {
+    match method {
+        Method::Preload if !starting => {
+            Err(Failure::usage("--method preload is for a program that starts")
+                .remedy("start it with `gilscope run`, or leave the method to auto"))
+        }
+        Method::RemoteDebug => {
+            Err(Failure::new(Exit::Target, "--method remote-debug is for Python 3.14 and later")
+                .remedy("this gilscope knows Python up to 3.13; leave the method to auto"))
+        }
+        Method::Auto | Method::Preload | Method::Ptrace => Ok(()),
+    }
 }
 
 /// Sleeps for `duration`, or for ever without one.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
 
 /// Controls that may wait; they are few and a person sends them.
 const CONTROLS: usize = 8;
