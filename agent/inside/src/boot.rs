@@ -6,10 +6,14 @@
 
 use crate::calibrate::{self, Gil};
 use crate::detach;
+use crate::entry::stage;
 use crate::segment::{give_up, wipe_on_fork};
-use crate::symbols::{self, Api, find_in_libc};
+use crate::symbols::{self, Api, Hooked};
 use core::ffi::{CStr, c_int, c_void};
-use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
+use core::sync::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
+};
 use cpython::layout::Layout as PythonLayout;
 use cpython::Version;
 use cpython::check::Mismatch;
@@ -17,7 +21,8 @@ use cpython::gil::Gil as GilLayout;
 use suite::gil::hooks;
 use suite::got::{self, Hook, Module, Refused};
 use suite::hot::{HOT, ORIGINALS};
-use suite::memory::{Own, gettid, thread_pointer};
+use suite::memory::{Own, gettid, number, syscall, thread_pointer};
+use wire::clock::ClockKind;
 use suite::slots::find_tid_offset;
 use wire::segment::{Header, Layout, error, status};
 
@@ -32,12 +37,11 @@ unsafe extern "C" {
 }
 
 /// Starts a thread that nobody waits for. The caller has all signals blocked, and so has the thread.
-pub(crate) fn start_thread(start: extern "C" fn(*mut c_void) -> *mut c_void, argument: *mut c_void) -> bool {
+pub(crate) fn start_thread(start: extern "C" fn(*mut c_void) -> *mut c_void) -> bool {
     let mut thread = 0;
-    // SAFETY: pthread_create(3) with default attributes; `start` has the type it asks for, and the
-    // argument lives as long as the segment or is null.
+    // SAFETY: pthread_create(3) with default attributes; `start` has the type it asks for.
     unsafe {
-        let failed = pthread_create(&mut thread, core::ptr::null(), start, argument);
+        let failed = pthread_create(&mut thread, core::ptr::null(), start, core::ptr::null_mut());
         failed == 0 && pthread_detach(thread) == 0
     }
 }
@@ -61,16 +65,22 @@ pub(crate) fn gil_hooks(semaphore: bool) -> &'static [Hook] {
 }
 
 /// The boot thread.
-pub(crate) extern "C" fn thread(argument: *mut c_void) -> *mut c_void {
-    // SAFETY: `entry::attach` passes the header of a mapped and checked segment, which nobody but
-    // this thread unmaps before it has ended.
-    let header: &'static Header = unsafe { &*argument.cast() };
+pub(crate) extern "C" fn thread(_: *mut c_void) -> *mut c_void {
+    // SAFETY: `entry::attach` mapped and checked this segment; while the stage is "booting" nobody
+    // but this thread unmaps it.
+    let header: &'static Header = unsafe { &*(HOT.boot_segment.load(Acquire) as *const Header) };
     header.boot_thread_id.store(gettid(), Relaxed);
-    if let Err((state, reason)) = boot(header) {
-        give_up(header, state, reason);
-    } else {
-        header.boot_thread_id.store(0, Relaxed);
-        header.status.store(status::RECORDING, Release);
+    match boot(header) {
+        Err((state, reason)) => give_up(header, state, reason),
+        Ok(()) => {
+            header.boot_thread_id.store(0, Relaxed);
+            header.status.store(status::RECORDING, Release);
+            // From here on the segment is no longer ours: whoever leaves unmaps it.
+            HOT.stage.store(stage::RECORDING, SeqCst);
+            if HOT.cancel.load(SeqCst) != 0 {
+                detach::leave();
+            }
+        }
     }
     core::ptr::null_mut()
 }
@@ -89,60 +99,76 @@ pub(crate) fn refused(why: Refused) -> Failure {
     })
 }
 
-/// What boot and preload need before anything else; fills the header's facts.
-pub(crate) fn look_around(header: &Header) -> Result<(Api, Module, Version), Failure> {
+/// What boot and preload need before anything else; fills the header's facts. Takes no loader walk.
+pub(crate) fn look_around(header: &Header) -> Result<(Api, Version), Failure> {
     let api = symbols::python().ok_or((status::NOT_PYTHON, error::NONE))?;
     symbols::resolve_helpers();
-    let module = got::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
     let version = version(&api).ok_or(failed(error::SYMBOL))?;
     let [major, minor, micro] = [version.major(), version.minor(), version.micro()].map(u32::from);
     header.python_version.store(major << 16 | minor << 8 | micro, Relaxed);
     header.runtime.store(api.runtime, Relaxed);
     header.interpreter_head.store(api.interpreter_head, Relaxed);
+    if header.clock.kind == ClockKind::Tsc as u32 && !may_read_tsc() {
+        return Err(failed(error::CLOCK));
+    }
     if !wipe_on_fork() {
         return Err(failed(error::PROTECT));
     }
     HOT.tid_offset.store(find_tid_offset(), Relaxed);
-    Ok((api, module, version))
+    Ok((api, version))
 }
 
+/// False if this thread (and so its parent) would be killed for reading the counter (prctl(2)).
+fn may_read_tsc() -> bool {
+    const PR_GET_TSC: u64 = 25;
+    const PR_TSC_SIGSEGV: u32 = 2;
+    let mut mode = 0u32;
+    // SAFETY: prctl(PR_GET_TSC) writes an int to the address given, which is a local of ours.
+    let result = unsafe { syscall(number::PRCTL, [PR_GET_TSC, &raw mut mode as u64, 0, 0, 0, 0]) };
+    result != 0 || mode != PR_TSC_SIGSEGV
+}
+
+/// True if this boot was called off, by the daemon that asked for it or by the next one.
+fn is_called_off(header: &Header) -> bool {
+    header.cancel.load(Acquire) != 0 || HOT.cancel.load(SeqCst) != 0
+}
+
+/// Everything that walks the loader's lists happens with the GIL: that keeps Python from forking
+/// meanwhile, and a child would inherit the walk's lock for ever (glibc resets only the other one).
 fn boot(header: &'static Header) -> Result<(), Failure> {
-    let (api, module, version) = look_around(header)?;
+    let (api, version) = look_around(header)?;
+    let hooked = Hooked::find();
     if !api.is_initialized() || !api.has_gil() {
         return Err((status::NO_GIL_YET, error::NONE));
     }
     if api.is_finalizing() {
         return Err(failed(error::FINALIZING));
     }
-    for hook in gil_hooks(has_semaphore(&module)) {
-        got::prepare(&module, hook, find_in_libc).map_err(refused)?;
-    }
     let before = (api.ensure)();
-    let result = match header.cancel.load(Acquire) {
-        0 => with_gil(header, &api, &module, version),
-        _ => Err((status::DETACHED, error::NONE)),
+    let result = match is_called_off(header) {
+        false => with_gil(header, &api, version, &hooked),
+        true => Err((status::DETACHED, error::NONE)),
     };
     (api.release)(before);
     result
 }
 
 /// The part of boot that holds the GIL. On an error nothing of ours is left in the GOT.
-fn with_gil(header: &'static Header, api: &Api, module: &Module, version: Version) -> Result<(), Failure> {
-    let semaphore = has_semaphore(module);
-    let gil = calibrate::calibrate(api, module, semaphore).map_err(refused);
-    let checked = gil.and_then(|gil| check(&gil, semaphore).map(|()| gil));
-    let Ok(gil) = checked else {
-        calibrate::end();
-        return checked.map(|_| ());
-    };
-    describe(header, api, version, &gil);
-    start_blame(header, api, version, gil.thread_state);
-    let layout = Layout::of(header, header.segment_bytes as usize).ok_or(failed(error::ABI))?;
-    HOT.adopt(core::ptr::from_ref(header) as usize, &layout, header);
-    HOT.boot_thread.store(thread_pointer(), Relaxed);
-    let activated = activate(header, module, &gil, semaphore);
+fn with_gil(header: &'static Header, api: &Api, version: Version, hooked: &Hooked) -> Result<(), Failure> {
+    let layout = Layout::of(header, HOT.boot_bytes.load(Relaxed) as usize).ok_or(failed(error::ABI))?;
+    let module = got::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
+    let semaphore = has_semaphore(&module);
+    for hook in gil_hooks(semaphore) {
+        got::prepare(&module, hook, hooked.of(hook.name)).map_err(refused)?;
+    }
+    let result = calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
+        check(&gil, semaphore)?;
+        describe(header, api, version, &gil);
+        start_blame(header, api, version, gil.thread_state);
+        activate(header, &layout, &module, &gil, semaphore)
+    });
     calibrate::end();
-    activated
+    result
 }
 
 fn check(gil: &Gil, semaphore: bool) -> Result<(), Failure> {
@@ -202,25 +228,20 @@ pub(crate) fn start_blame(header: &Header, api: &Api, version: Version, thread_s
 ///
 /// On 3.x that is the GIL's mutex, which every hook runs under; then the mutex of the forced switch
 /// is passed once. On 2.7 holding the GIL keeps everybody else from posting.
-fn activate(header: &Header, module: &Module, gil: &Gil, semaphore: bool) -> Result<(), Failure> {
+fn activate(
+    header: &'static Header,
+    layout: &Layout,
+    module: &Module,
+    gil: &Gil,
+    semaphore: bool,
+) -> Result<(), Failure> {
     if !semaphore {
         lock(gil.mutex);
     }
-    HOT.switch_cond.store(gil.switch_cond, Relaxed);
-    HOT.cond.store(gil.cond, SeqCst);
-    let mut result = Ok(());
-    for hook in gil_hooks(semaphore) {
-        match got::place(module, hook) {
-            Ok(n) => {
-                header.patched.fetch_add(n, Relaxed);
-            }
-            Err(why) => result = Err(refused(why)),
-        }
-    }
-    if result.is_err() {
-        HOT.clear();
-        got::restore(&all_hooks());
-    }
+    let result = match is_called_off(header) {
+        true => Err((status::DETACHED, error::NONE)),
+        false => swap(header, layout, module, gil, semaphore),
+    };
     if !semaphore {
         unlock(gil.mutex);
         if gil.switch_mutex != 0 {
@@ -231,26 +252,52 @@ fn activate(header: &Header, module: &Module, gil: &Gil, semaphore: bool) -> Res
     result
 }
 
+fn swap(
+    header: &'static Header,
+    layout: &Layout,
+    module: &Module,
+    gil: &Gil,
+    semaphore: bool,
+) -> Result<(), Failure> {
+    HOT.adopt(core::ptr::from_ref(header) as usize, layout, header);
+    HOT.boot_thread.store(thread_pointer(), Relaxed);
+    HOT.switch_cond.store(gil.switch_cond, Relaxed);
+    HOT.cond.store(gil.cond, SeqCst);
+    let mut result = Ok(());
+    for hook in gil_hooks(semaphore) {
+        match got::place(module, hook) {
+            Ok(n) => drop(header.patched.fetch_add(n, Relaxed)),
+            Err(why) => result = Err(refused(why)),
+        }
+    }
+    if result.is_err() {
+        HOT.clear();
+        got::restore(&all_hooks());
+    }
+    result
+}
+
 /// Every hook that may stand in a GOT.
 pub(crate) fn all_hooks() -> [extern "C" fn(); 5] {
     [hooks::sem_post, hooks::sem_wait, hooks::cond_signal, hooks::cond_timedwait, hooks::cond_wait]
 }
 
-fn on_mutex(name: &CStr, mutex: u64) {
-    let address = find_in_libc(name);
-    if address != 0 {
-        // SAFETY: libc's function of that name, and a mutex that calibration saw the interpreter
-        // lock; the caller holds it briefly and releases it on the same thread.
-        unsafe { core::mem::transmute::<u64, extern "C" fn(u64) -> c_int>(address)(mutex) };
+/// Calls libc's lock or unlock, which boot has looked up: never the loader with a mutex held.
+fn on_mutex(function: &AtomicPtr<()>, mutex: u64) {
+    let function = function.load(Acquire);
+    if !function.is_null() {
+        // SAFETY: libc's function of one pointer argument, and a mutex that calibration saw the
+        // interpreter lock; the caller holds it briefly and releases it on the same thread.
+        unsafe { core::mem::transmute::<*mut (), extern "C" fn(u64) -> c_int>(function)(mutex) };
     }
 }
 
 pub(crate) fn lock(mutex: u64) {
-    on_mutex(c"pthread_mutex_lock", mutex);
+    on_mutex(&ORIGINALS.mutex_lock, mutex);
 }
 
 pub(crate) fn unlock(mutex: u64) {
-    on_mutex(c"pthread_mutex_unlock", mutex);
+    on_mutex(&ORIGINALS.mutex_unlock, mutex);
 }
 
 /// Whether this interpreter's GIL is a semaphore: then it waits on no condition (2.7).

@@ -5,7 +5,7 @@
 //! `Python/ceval_gil.c`, 3.2 and later). 2.7 posts and waits on one semaphore. While this lasts, the
 //! entries of those functions lead here; other threads pass through.
 
-use crate::symbols::{Api, find_in_libc};
+use crate::symbols::{Api, Hooked};
 use core::arch::naked_asm;
 use core::mem::offset_of;
 use core::sync::atomic::{
@@ -103,9 +103,14 @@ pub(crate) fn hooks(semaphore: bool) -> [Hook; 2] {
 /// Releases and takes the GIL once and tells what it is made of. The caller holds the GIL.
 ///
 /// The entries go on leading here afterwards, until [`end`] or until other hooks replace them.
-pub(crate) fn calibrate(api: &Api, module: &Module, semaphore: bool) -> Result<Gil, got::Refused> {
+pub(crate) fn calibrate(
+    api: &Api,
+    module: &Module,
+    hooked: &Hooked,
+    semaphore: bool,
+) -> Result<Gil, got::Refused> {
     for hook in &hooks(semaphore) {
-        got::prepare(module, hook, find_in_libc)?;
+        got::prepare(module, hook, hooked.of(hook.name))?;
     }
     SEEN.n.store(0, Relaxed);
     for hook in &hooks(semaphore) {

@@ -5,6 +5,7 @@
 //! mutex is passed likewise. 2.7 has no mutex; its hooks count themselves in and out.
 
 use crate::boot::{all_hooks, lock, start_thread, unlock};
+use crate::entry::{stage, step};
 use crate::segment;
 use core::ffi::c_void;
 use core::sync::atomic::{
@@ -21,14 +22,27 @@ pub(crate) static MUTEX: AtomicU64 = AtomicU64::new(0);
 /// The mutex of the forced switch.
 pub(crate) static SWITCH_MUTEX: AtomicU64 = AtomicU64::new(0);
 
-/// Starts the thread that leaves. Does nothing if there is nothing to leave.
+/// Starts the thread that leaves; a boot that is under way is called off and leaves by itself.
 pub(crate) fn start() {
-    if HOT.segment.load(Relaxed) != 0 {
-        start_thread(thread, core::ptr::null_mut());
+    HOT.cancel.store(1, SeqCst);
+    if step(stage::RECORDING, stage::LEAVING) && !start_thread(thread) {
+        HOT.stage.store(stage::RECORDING, SeqCst);
     }
 }
 
 extern "C" fn thread(_: *mut c_void) -> *mut c_void {
+    take_out();
+    core::ptr::null_mut()
+}
+
+/// Leaves on the calling thread, if nobody else does so already.
+pub(crate) fn leave() {
+    if step(stage::RECORDING, stage::LEAVING) {
+        take_out();
+    }
+}
+
+fn take_out() {
     let header = HOT.header();
     let (mutex, switch_mutex) = (MUTEX.load(Relaxed), SWITCH_MUTEX.load(Relaxed));
     if mutex != 0 {
@@ -48,10 +62,8 @@ extern "C" fn thread(_: *mut c_void) -> *mut c_void {
         // running: hooks never block.
         unsafe { syscall(number::SCHED_YIELD, [0; 6]) };
     }
-    if address != 0 {
-        header.shared_entries.store(shared, Relaxed);
-        header.status.store(status::DETACHED, Release);
-        segment::unmap(address, bytes);
-    }
-    core::ptr::null_mut()
+    header.shared_entries.store(shared, Relaxed);
+    header.status.store(status::DETACHED, Release);
+    segment::unmap(address, bytes);
+    HOT.stage.store(stage::IDLE, SeqCst);
 }

@@ -5,7 +5,7 @@
 
 use crate::{boot, detach, finish, learn, segment};
 use core::ffi::{c_char, c_int};
-use core::sync::atomic::Ordering::{Relaxed, Release};
+use core::sync::atomic::Ordering::{Release, SeqCst};
 use suite::hot::HOT;
 use suite::memory::{number, syscall};
 use wire::params::{MAGIC, Params, command, origin};
@@ -63,13 +63,33 @@ extern "C" fn gilscope_command(request: u64, fd: c_int, offset: u64, bytes: u64)
     }
 }
 
+/// Values of `HOT.stage`. One step at a time, by compare-and-swap: whoever makes it does the work.
+pub(crate) mod stage {
+    /// Nothing is mapped.
+    pub(crate) const IDLE: u32 = 0;
+    /// A segment is mapped; the boot thread, or preload's wait for a GIL, owns it.
+    pub(crate) const BOOTING: u32 = 1;
+    /// Hooks record into it.
+    pub(crate) const RECORDING: u32 = 2;
+    /// A thread takes the hooks out and unmaps it.
+    pub(crate) const LEAVING: u32 = 3;
+}
+
+/// Takes the step from one stage to the next; false if the agent stands elsewhere.
+pub(crate) fn step(from: u32, to: u32) -> bool {
+    HOT.stage.compare_exchange(from, to, SeqCst, SeqCst).is_ok()
+}
+
 fn attach(fd: c_int, offset: u64, bytes: u64) {
-    if HOT.segment.load(Relaxed) != 0 {
+    if !step(stage::IDLE, stage::BOOTING) {
         return;
     }
-    let Some(header) = segment::map(fd, offset, bytes) else { return };
+    HOT.cancel.store(0, SeqCst);
+    let Some(header) = segment::map(fd, offset, bytes) else {
+        return HOT.stage.store(stage::IDLE, Release);
+    };
     header.status.store(status::BOOTING, Release);
-    if !boot::start_thread(boot::thread, core::ptr::from_ref(header).cast_mut().cast()) {
+    if !boot::start_thread(boot::thread) {
         segment::give_up(header, status::FAILED, error::THREAD);
     }
 }

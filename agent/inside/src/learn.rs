@@ -7,9 +7,9 @@
 
 use crate::boot::{self, gil_hooks, look_around, start_blame};
 use crate::calibrate::Gil;
-use crate::entry::close;
+use crate::entry::{close, stage};
 use crate::segment;
-use crate::symbols::find_in_libc;
+use crate::symbols::Hooked;
 use core::arch::naked_asm;
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;
@@ -20,7 +20,7 @@ use core::sync::atomic::{
 use suite::got::{self, Hook};
 use suite::hot::{HOT, ORIGINALS, Originals};
 use wire::params::Params;
-use wire::segment::{Header, Layout, status};
+use wire::segment::{Header, Layout, error, status};
 
 /// The two conditions and the two mutexes that were initialised last, latest first.
 static CONDITIONS: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -79,6 +79,7 @@ pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) 
     close(params.fd);
     close(params.second_fd);
     let Some(header) = header else { return };
+    HOT.stage.store(stage::BOOTING, SeqCst);
     header.status.store(status::BOOTING, Release);
     if let Err((state, reason)) = wait_for_gil(header) {
         got::restore(&[mutex_init, cond_init, cond_signal]);
@@ -87,12 +88,14 @@ pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) 
 }
 
 fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
-    let (_, module, _) = look_around(header)?;
+    let (api, _) = look_around(header)?;
+    let hooked = Hooked::find();
+    let module = got::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     if boot::has_semaphore(&module) {
         return Err((status::NO_GIL_YET, 0));
     }
     for hook in HOOKS.iter().chain(gil_hooks(false)) {
-        got::prepare(&module, hook, find_in_libc).map_err(boot::refused)?;
+        got::prepare(&module, hook, hooked.of(hook.name)).map_err(boot::refused)?;
     }
     HOT.pending.store(core::ptr::from_ref(header) as u64, SeqCst);
     for hook in &HOOKS {
@@ -113,7 +116,7 @@ extern "C" fn signalled(address: u64) {
     }
     // SAFETY: `wait_for_gil` stored the header of the mapped segment; the swap makes us its only user.
     let header: &'static Header = unsafe { &*(pending as *const Header) };
-    if header.cancel.load(Relaxed) != 0 {
+    if header.cancel.load(Relaxed) != 0 || HOT.cancel.load(SeqCst) != 0 {
         got::restore(&[mutex_init, cond_init, cond_signal]);
         return segment::give_up(header, status::DETACHED, 0);
     }
@@ -123,19 +126,24 @@ extern "C" fn signalled(address: u64) {
         Ok(()) => {
             suite::gil::acquired();
             header.status.store(status::RECORDING, Release);
+            HOT.stage.store(stage::RECORDING, SeqCst);
         }
-        Err((state, reason)) => segment::give_up(header, state, reason),
+        Err((state, reason)) => {
+            got::restore(&boot::all_hooks());
+            segment::give_up(header, state, reason);
+        }
     }
 }
 
 /// Replaces the learning hooks by the real ones, on the interpreter's first thread, in its first take.
 fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
-    let (api, module, version) = look_around(header)?;
+    let (api, version) = look_around(header)?;
+    let module = got::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     boot::describe(header, &api, version, gil);
     // The take has stored its thread state already (`last_holder`, before the signal).
     start_blame(header, &api, version, boot::last_holder(version, &api));
-    let layout = Layout::of(header, header.segment_bytes as usize)
-        .ok_or((status::FAILED, wire::segment::error::ABI))?;
+    let layout = Layout::of(header, HOT.boot_bytes.load(Relaxed) as usize)
+        .ok_or((status::FAILED, error::ABI))?;
     HOT.adopt(core::ptr::from_ref(header) as usize, &layout, header);
     HOT.open_at_acquire.store(1, Relaxed);
     HOT.switch_cond.store(gil.switch_cond, Relaxed);

@@ -1,5 +1,6 @@
 //! Mapping the segment, and telling its header how things stand.
 
+use crate::entry::stage;
 use core::ffi::c_int;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use suite::hot::{HOT, Hot, PAGE};
@@ -32,13 +33,22 @@ pub(crate) fn map(fd: c_int, offset: u64, bytes: u64) -> Option<&'static Header>
     // SAFETY: mapped, aligned to a page, and at least as long as a header; the daemon, which made
     // and sealed the file, wrote it before we were loaded.
     let header = unsafe { &*(address as *const Header) };
-    if header.magic.load(Acquire) == MAGIC && header.abi_version == ABI_VERSION && fits(header, bytes) {
+    let ours = header.magic.load(Acquire) == MAGIC && header.abi_version == ABI_VERSION;
+    if ours && fits(header, bytes) && is_for_us(header) {
+        HOT.boot_segment.store(address as u64, Release);
+        HOT.boot_bytes.store(bytes, Release);
         return Some(header);
     }
     header.error.store(error::ABI, Relaxed);
     header.status.store(status::FAILED, Release);
     unmap(address as u64, bytes);
     None
+}
+
+/// True if the header names this process, as its own pid namespace numbers it.
+fn is_for_us(header: &Header) -> bool {
+    // SAFETY: getpid(2) has no arguments and cannot fail.
+    header.target_pid as i64 == unsafe { syscall(number::GETPID, [0; 6]) }
 }
 
 fn fits(header: &Header, bytes: u64) -> bool {
@@ -61,11 +71,14 @@ pub(crate) fn wipe_on_fork() -> bool {
     unsafe { syscall(number::MADVISE, [page, PAGE as u64, MADV_WIPEONFORK, 0, 0, 0]) == 0 }
 }
 
-/// Says why nothing can be recorded, and unmaps the segment.
+/// Says why nothing can be recorded, unmaps the segment, and is idle again.
+///
+/// Its length is what we mapped: the header's word may be gone with the daemon that wrote it.
 pub(crate) fn give_up(header: &'static Header, state: u32, reason: u32) {
-    let bytes = header.segment_bytes;
+    let bytes = HOT.boot_bytes.load(Relaxed);
     header.error.store(reason, Relaxed);
     header.status.store(state, Release);
     HOT.clear();
     unmap(core::ptr::from_ref(header) as u64, bytes);
+    HOT.stage.store(stage::IDLE, Release);
 }

@@ -34,7 +34,35 @@ pub(crate) fn find_in_libc(name: &CStr) -> u64 {
 pub(crate) fn resolve_helpers() {
     ORIGINALS.clock_gettime.store(find_in_libc(c"clock_gettime") as *mut (), Release);
     ORIGINALS.sem_trywait.store(find_in_libc(c"sem_trywait") as *mut (), Release);
+    ORIGINALS.mutex_lock.store(find_in_libc(c"pthread_mutex_lock") as *mut (), Release);
+    ORIGINALS.mutex_unlock.store(find_in_libc(c"pthread_mutex_unlock") as *mut (), Release);
     ORIGINALS.errno_location.store(find_in_libc(c"__errno_location") as *mut (), Release);
+}
+
+/// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.
+///
+/// Found before the GIL is taken, since the loader's lock may be held by a thread that waits for it.
+pub(crate) struct Hooked([(&'static CStr, u64); 8]);
+
+impl Hooked {
+    pub(crate) fn find() -> Self {
+        let names = [
+            c"pthread_cond_signal",
+            c"pthread_cond_timedwait",
+            c"pthread_cond_wait",
+            c"pthread_cond_init",
+            c"pthread_mutex_lock",
+            c"pthread_mutex_init",
+            c"sem_wait",
+            c"sem_post",
+        ];
+        Self(names.map(|name| (name, find_in_libc(name))))
+    }
+
+    /// The function of that name, or 0.
+    pub(crate) fn of(&self, name: &CStr) -> u64 {
+        self.0.iter().find(|(known, _)| *known == name).map_or(0, |(_, address)| *address)
+    }
 }
 
 /// The part of CPython's C API that the agent calls. All but the first four may be missing.

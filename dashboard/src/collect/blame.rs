@@ -52,7 +52,8 @@ impl BlameReader {
             around.codes.see(code, mapping, around.python);
             let place = (around.registry.key_of(holder), code, around.codes.line(code, instruction, layout));
             if before != Some(wait_ns) {
-                *growth.entry(place).or_default() += wait_ns.saturating_sub(before.unwrap_or(0));
+                let grown = growth.entry(place).or_default();
+                *grown = grown.saturating_add(wait_ns.saturating_sub(before.unwrap_or(0)));
             }
             let row = rows.entry(place).or_insert_with(|| empty(place));
             row.samples += u64::from(entry.samples.load(Relaxed));
@@ -73,7 +74,8 @@ impl BlameReader {
     fn share_out(&mut self, growth: &BTreeMap<Place, u64>, around: &Surroundings<'_>) {
         let mut by_holder: BTreeMap<ThreadKey, u64> = BTreeMap::new();
         for ((holder, _, _), grown) in growth {
-            *by_holder.entry(*holder).or_default() += grown;
+            let sum = by_holder.entry(*holder).or_default();
+            *sum = sum.saturating_add(*grown);
         }
         for (place, grown) in growth {
             let Some(samples) = around.native.get(&place.0) else { continue };

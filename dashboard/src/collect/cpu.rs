@@ -24,6 +24,9 @@ pub struct CpuSampler {
     ended_cpu_ns: u64,
     exited_cpu_ns: u64,
     samples: u32,
+    /// Whether the target numbers its threads in a pid namespace of its own.
+    has_inner_ids: bool,
+    inner_ids: HashMap<u32, u32>,
     /// Absent where the machine does not tell.
     system: Option<System>,
 }
@@ -36,7 +39,7 @@ pub struct CpuLook {
 
 impl CpuSampler {
     /// Errors if the process is gone or may not be read.
-    pub fn new(pid: u32) -> procfs::ProcResult<Self> {
+    pub fn new(pid: u32, has_inner_ids: bool) -> procfs::ProcResult<Self> {
         let refresh = RefreshKind::nothing().with_cpu(CpuRefreshKind::nothing().with_usage());
         Ok(Self {
             process: Process::new(pid as i32)?,
@@ -45,6 +48,8 @@ impl CpuSampler {
             ended_cpu_ns: 0,
             exited_cpu_ns: 0,
             samples: 0,
+            has_inner_ids,
+            inner_ids: HashMap::new(),
             system: System::new_with_specifics(refresh.with_memory(MemoryRefreshKind::nothing())).ok(),
         })
     }
@@ -55,7 +60,11 @@ impl CpuSampler {
         self.samples = self.samples.wrapping_add(1);
         let tasks: Vec<(Task, Stat)> =
             self.process.tasks()?.flatten().filter_map(|task| task.stat().ok().map(|stat| (task, stat))).collect();
-        registry.see(&tasks.iter().map(|(_, stat)| os_thread(stat)).collect::<Vec<_>>(), now);
+        let seen: Vec<OsThread> = tasks.iter().map(|(_, stat)| self.os_thread(stat)).collect();
+        if self.inner_ids.len() > 2 * seen.len() {
+            self.inner_ids.clear(); // they are read anew
+        }
+        registry.see(&seen, now);
         let mut threads = Vec::with_capacity(tasks.len());
         for (task, stat) in &tasks {
             let Some(key) = registry.alive(stat.pid as u32) else { continue };
@@ -138,8 +147,20 @@ impl CpuSampler {
     fn ns(&self, ticks: u64) -> u64 {
         ticks * (1_000_000_000 / self.ticks_per_second)
     }
+
+    fn os_thread(&mut self, stat: &Stat) -> OsThread {
+        let thread_id = stat.pid as u32;
+        let inner_id = match self.has_inner_ids {
+            true => *self.inner_ids.entry(thread_id).or_insert_with(|| inner_id(self.process.pid, thread_id)),
+            false => thread_id,
+        };
+        OsThread { thread_id, inner_id, start_ticks: stat.starttime, comm: stat.comm.clone() }
+    }
 }
 
-fn os_thread(stat: &Stat) -> OsThread {
-    OsThread { thread_id: stat.pid as u32, start_ticks: stat.starttime, comm: stat.comm.clone() }
+/// The innermost number of a thread: the last of `NSpid` (proc_pid_status(5)).
+fn inner_id(pid: i32, thread_id: u32) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/task/{thread_id}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    line.and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(thread_id)
 }

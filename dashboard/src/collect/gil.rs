@@ -14,7 +14,7 @@ use super::threads::Registry;
 use crate::batch::{BlameTotal, Event, EventKind, GilSample, HandoffTotal, Hist, ThreadGil, ThreadKey};
 use cpython::Layout;
 use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use wire::event::Kind;
 use wire::slot::state;
@@ -44,6 +44,10 @@ pub struct GilReader {
     /// Acquires at the last look, to tell which threads changed.
     seen: HashMap<u32, (u64, u64)>,
     unknown_events: u64,
+    /// Copies whose writer never paused: their figures are of slightly different moments.
+    torn: u64,
+    /// Serials whose thread was gone at the last look: gone twice, it is dead.
+    gone: HashSet<u32>,
     blame: BlameReader,
     handoffs_seen: HashMap<(u32, u32), u64>,
 }
@@ -65,14 +69,18 @@ struct Sums {
 
 impl Sums {
     fn add(&mut self, slot: &SlotCopy, now: u64) {
-        self.acquires += slot.acquires;
-        self.acquires_timed += slot.acquires_timed;
-        self.acquires_contended += slot.acquires_contended;
-        self.releases_voluntary += slot.releases_voluntary;
-        self.releases_forced += slot.releases_forced;
-        self.waited_ns += slot.wait_ns(now);
-        self.lost_full += slot.lost_full;
-        self.lost_nested += slot.lost_nested;
+        for (sum, part) in [
+            (&mut self.acquires, slot.acquires),
+            (&mut self.acquires_timed, slot.acquires_timed),
+            (&mut self.acquires_contended, slot.acquires_contended),
+            (&mut self.releases_voluntary, slot.releases_voluntary),
+            (&mut self.releases_forced, slot.releases_forced),
+            (&mut self.waited_ns, slot.wait_ns(now)),
+            (&mut self.lost_full, slot.lost_full),
+            (&mut self.lost_nested, slot.lost_nested),
+        ] {
+            *sum = sum.saturating_add(part); // what a target says may be anything
+        }
         merge(&mut self.hold, &slot.hold);
         merge(&mut self.wait, &slot.wait);
     }
@@ -81,10 +89,11 @@ impl Sums {
 fn merge(into: &mut Hist, from: &Hist) {
     let mut counts: BTreeMap<u8, u64> = into.buckets.iter().copied().collect();
     for (bucket, count) in &from.buckets {
-        *counts.entry(*bucket).or_default() += count;
+        let sum = counts.entry(*bucket).or_default();
+        *sum = sum.saturating_add(*count);
     }
     into.buckets = counts.into_iter().collect();
-    into.sum_ns += from.sum_ns;
+    into.sum_ns = into.sum_ns.saturating_add(from.sum_ns);
     into.max_ns = into.max_ns.max(from.max_ns);
 }
 
@@ -153,21 +162,26 @@ impl GilReader {
         }
         // Whether it lives is asked first: a thread that is dead now writes no more.
         let dead = around.last || !around.registry.serial_lives(slot.serial.load(Relaxed));
-        let (copy, _) = SlotCopy::of(slot);
+        let (copy, whole) = SlotCopy::of(slot);
+        self.torn = self.torn.saturating_add(u64::from(!whole));
         let at = now();
         let known = self.seen.contains_key(&copy.serial);
         let key = around.registry.of_serial(copy.serial, copy.thread_id, copy.thread_pointer, at);
         self.drain(number, key, mapping, (slot, ring), around, look);
         sums.add(&copy, at);
-        let version = (copy.acquires, copy.phase as u64 + copy.hold.sum_ns + copy.wait.sum_ns);
+        let version = (copy.acquires, (copy.phase as u64).wrapping_add(copy.hold.sum_ns).wrapping_add(copy.wait.sum_ns));
         if self.seen.insert(copy.serial, version) != Some(version) || copy.phase != 0 {
             look.threads.push(thread(key, &copy, at));
         }
-        if dead && known && !around.last {
+        if around.last || !dead {
+            self.gone.remove(&copy.serial);
+        } else if known && !self.gone.insert(copy.serial) {
+            self.gone.remove(&copy.serial);
             self.retired.add(&copy, at);
             self.seen.remove(&copy.serial);
             around.registry.retire(copy.serial, at);
             slot.state.store(state::RETIRED, Release);
+            mapping.header().retirements.fetch_add(1, Relaxed);
         }
     }
 
@@ -261,6 +275,16 @@ impl GilReader {
         lost("nested", sums.lost_nested);
         lost("no_slot", totals.lost_no_slot.load(Relaxed));
         lost("unknown_kind", self.unknown_events);
+        lost("handoff_table_full", totals.handoffs_overflow.load(Relaxed));
+        let unblamed_ns = totals.blame_overflow_ns.load(Relaxed);
+        if unblamed_ns != 0 {
+            let why = format!("the blame table is full: {unblamed_ns} ns of wait are charged to nobody");
+            look.notes.insert("blame_table".to_owned(), why);
+        }
+        if self.torn != 0 {
+            let why = format!("{} copies of counters were torn: their threads never paused", self.torn);
+            look.notes.insert("counters".to_owned(), why);
+        }
         if let Some((number, why)) = self.quarantined.first_key_value() {
             let n = self.quarantined.len();
             look.notes.insert("rings".to_owned(), format!("{n} quarantined; the first is {number}: {why}"));
@@ -313,25 +337,29 @@ fn estimate(sample: &mut GilSample, every: u32) -> String {
     )
 }
 
+/// A stamp further in the future than this is none: the target is broken or lies.
+const FUTURE_NS: u64 = 1_000_000_000;
+
 fn sample(totals: &GilTotals, sums: &Sums, now: &impl Fn() -> u64) -> GilSample {
     let (mut sample, _) = consistent(&totals.sequence, || {
         let changed = totals.changed_ns.load(Relaxed);
         let held = totals.held.load(Relaxed) != 0;
-        let at_ns = now().max(changed);
-        let open = at_ns - changed;
+        let now = now();
+        let at_ns = if changed > now.saturating_add(FUTURE_NS) { now } else { now.max(changed) };
+        let open = at_ns.saturating_sub(changed);
         GilSample {
-            window_start_ns: totals.window_start_ns.load(Relaxed),
+            window_start_ns: totals.window_start_ns.load(Relaxed).min(at_ns),
             at_ns,
-            held_ns: totals.held_ns.load(Relaxed) + if held { open } else { 0 },
-            free_ns: totals.free_ns.load(Relaxed) + if held { 0 } else { open },
+            held_ns: totals.held_ns.load(Relaxed).saturating_add(if held { open } else { 0 }),
+            free_ns: totals.free_ns.load(Relaxed).saturating_add(if held { 0 } else { open }),
             waiters_now: totals.waiters.load(Relaxed),
             handoffs: totals.handoffs.load(Relaxed),
             drop_requests: totals.drop_requests.load(Relaxed),
-            drop_to_release: hist(&totals.drop_to_release),
-            wake: hist(&totals.wake),
             ..GilSample::default()
         }
     });
+    sample.drop_to_release = hist(&totals.drop_to_release);
+    sample.wake = hist(&totals.wake);
     sample.waited_ns = sums.waited_ns;
     sample.acquires = sums.acquires;
     sample.acquires_timed = sums.acquires_timed;

@@ -14,6 +14,7 @@ use super::threads::Registry;
 use crate::batch::{Batch, Ended};
 use cpython::outside::{Roots, threads};
 use cpython::{Layout, Version};
+use inject::Identity;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use wire::segment::{error, status};
 
@@ -41,6 +42,7 @@ pub struct Live {
     gil: GilReader,
     codes: Codes,
     python: Option<Python>,
+    no_blame: Option<String>,
     named_ns: Option<u64>,
     n_threads_named: usize,
 }
@@ -52,16 +54,18 @@ pub struct Gone;
 
 impl Live {
     /// Errors if the process is gone.
-    pub fn new(pid: u32, clock: SessionClock) -> Result<Self, Gone> {
+    pub fn new(identity: &Identity, clock: SessionClock) -> Result<Self, Gone> {
+        let pid = identity.pid();
         Ok(Self {
             pid,
             clock,
             mapping: None,
             registry: Registry::new(pid),
-            cpu: CpuSampler::new(pid).map_err(|_| Gone)?,
+            cpu: CpuSampler::new(pid, identity.inner_pid() != pid).map_err(|_| Gone)?,
             gil: GilReader::default(),
             codes: Codes::default(),
             python: None,
+            no_blame: None,
             named_ns: None,
             n_threads_named: 0,
         })
@@ -77,6 +81,14 @@ impl Live {
     /// Where the agent stands, a `wire::segment::status`; none without a segment.
     pub fn agent_status(&self) -> Option<u32> {
         self.mapping.as_ref().map(|mapping| mapping.header().status.load(Acquire))
+    }
+
+    /// Keeps waiters from looking at holders from now on; the reason stands in the notes.
+    pub fn stop_blame(&mut self, why: &str) {
+        if let Some(mapping) = &self.mapping {
+            mapping.header().blame_off.store(1, Release);
+            self.no_blame = Some(why.to_owned());
+        }
     }
 
     /// Calls off an agent that still waits for the GIL: it leaves as soon as it gets it.
@@ -138,6 +150,9 @@ impl Live {
             python.tell_native(&mut batch);
             let ids = self.gil.blamed().iter().filter_map(|key| self.registry.thread_id(*key));
             python.native.watch(ids);
+        }
+        if let Some(why) = &self.no_blame {
+            batch.notes.insert("blame".to_owned(), why.clone());
         }
         if let Some(why) = silence(mapping) {
             batch.notes.insert("gil".to_owned(), why);
@@ -205,7 +220,7 @@ fn silence(mapping: &Mapping) -> Option<String> {
     let header = mapping.header();
     match header.status.load(Acquire) {
         status::NO_GIL_YET => Some("the interpreter has no GIL before it starts a thread".to_owned()),
-        status::NOT_PYTHON => Some("the process is not Python".to_owned()),
+        status::NOT_PYTHON => Some("no interpreter among the process's global symbols (loaded privately?)".to_owned()),
         status::FAILED => Some(failure(header.error.load(Relaxed)).to_owned()),
         status::NEW | status::BOOTING => Some("waiting for the GIL".to_owned()),
         _ => None,
@@ -222,6 +237,7 @@ fn failure(code: u32) -> &'static str {
         error::CALIBRATION => "the GIL was not found: one release and acquire did not look as expected",
         error::FINALIZING => "the interpreter is shutting down",
         error::PROTECT => "a page of the target could not be protected as needed",
+        error::CLOCK => "the process forbids itself to read the time stamp counter (PR_SET_TSC)",
         error::NO_GIL => "the GIL is off in this interpreter",
         _ => "the agent failed for an unknown reason",
     }

@@ -112,6 +112,9 @@ impl NativeSampler {
         if maps.at(self.interpreter).is_some_and(|own| own.name == mapping.name) {
             return None;
         }
+        if mapping.name.contains("memfd:gilscope") {
+            return None; // our own hooks run in the interpreter's place
+        }
         let name = if mapping.is_file() { mapping.file_name() } else { "generated code" };
         let known = self.modules.iter().position(|module| module == name);
         Some(known.unwrap_or_else(|| {

@@ -56,36 +56,50 @@ pub struct SlotCopy {
 }
 
 impl SlotCopy {
+    /// The flag says whether the counters belong together; histograms' buckets are read beside them.
     pub fn of(slot: &Slot) -> (Self, bool) {
-        consistent(&slot.sequence, || {
-            let word = |word: &AtomicU64| word.load(Relaxed);
-            Self {
-                state: slot.state.load(Relaxed),
-                thread_id: slot.thread_id.load(Relaxed),
-                thread_pointer: word(&slot.thread_pointer),
-                serial: slot.serial.load(Relaxed),
-                phase: slot.phase.load(Relaxed),
-                hold_start_ns: word(&slot.hold_start_ns),
-                wait_start_ns: word(&slot.wait_start_ns),
-                acquires: word(&slot.acquires),
-                acquires_timed: word(&slot.acquires_timed),
-                acquires_contended: word(&slot.acquires_contended),
-                releases_voluntary: word(&slot.releases_voluntary),
-                releases_forced: word(&slot.releases_forced),
-                drop_requests_received: word(&slot.drop_requests_received),
-                wait_inflicted_ns: word(&slot.wait_inflicted_ns),
-                wait_free_ns: word(&slot.wait_free_ns),
-                lost_full: word(&slot.lost_full),
-                lost_nested: word(&slot.lost_nested),
-                hold: hist(&slot.hold),
-                wait: hist(&slot.wait),
-            }
-        })
+        let (mut copy, whole) = consistent(&slot.sequence, || Self::counters(slot));
+        copy.hold.buckets = hist(&slot.hold).buckets;
+        copy.wait.buckets = hist(&slot.wait).buckets;
+        (copy, whole)
+    }
+
+    /// A few loads, so that a busy writer leaves room for them.
+    fn counters(slot: &Slot) -> Self {
+        let word = |word: &AtomicU64| word.load(Relaxed);
+        let sums = |histogram: &Histogram| Hist {
+            buckets: Vec::new(),
+            sum_ns: word(&histogram.sum_ns),
+            max_ns: word(&histogram.max_ns),
+        };
+        Self {
+            state: slot.state.load(Relaxed),
+            thread_id: slot.thread_id.load(Relaxed),
+            thread_pointer: word(&slot.thread_pointer),
+            serial: slot.serial.load(Relaxed),
+            phase: slot.phase.load(Relaxed),
+            hold_start_ns: word(&slot.hold_start_ns),
+            wait_start_ns: word(&slot.wait_start_ns),
+            acquires: word(&slot.acquires),
+            acquires_timed: word(&slot.acquires_timed),
+            acquires_contended: word(&slot.acquires_contended),
+            releases_voluntary: word(&slot.releases_voluntary),
+            releases_forced: word(&slot.releases_forced),
+            drop_requests_received: word(&slot.drop_requests_received),
+            wait_inflicted_ns: word(&slot.wait_inflicted_ns),
+            wait_free_ns: word(&slot.wait_free_ns),
+            lost_full: word(&slot.lost_full),
+            lost_nested: word(&slot.lost_nested),
+            hold: sums(&slot.hold),
+            wait: sums(&slot.wait),
+        }
     }
 
     /// Time held by `now`, the hold that is going on included.
     pub fn hold_ns(&self, now: u64) -> u64 {
-        let running = if self.phase == phase::HOLDING { now.saturating_sub(self.hold_start_ns) } else { 0 };
+        // A start of 0 is not known (light mode).
+        let known = self.phase == phase::HOLDING && self.hold_start_ns != 0;
+        let running = if known { now.saturating_sub(self.hold_start_ns) } else { 0 };
         self.hold.sum_ns.saturating_add(running)
     }
 

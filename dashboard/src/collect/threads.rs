@@ -12,6 +12,8 @@ use std::collections::{HashMap, HashSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OsThread {
     pub thread_id: u32,
+    /// The same thread in its own pid namespace, which is what it and the agent know.
+    pub inner_id: u32,
     /// Clock ticks since boot when it started (proc_pid_stat(5), field 22).
     pub start_ticks: u64,
     pub comm: String,
@@ -19,6 +21,7 @@ pub struct OsThread {
 
 struct Known {
     fact: ThreadFact,
+    inner_id: u32,
     start_ticks: Option<u64>,
     serial: Option<u32>,
     thread_pointer: Option<u64>,
@@ -31,32 +34,50 @@ pub struct Registry {
     next: u32,
     known: HashMap<ThreadKey, Known>,
     by_thread_id: HashMap<u32, ThreadKey>,
+    by_inner_id: HashMap<u32, ThreadKey>,
     by_serial: HashMap<u32, ThreadKey>,
 }
 
 impl Registry {
     pub fn new(pid: u32) -> Self {
-        Self { pid, next: 1, known: HashMap::new(), by_thread_id: HashMap::new(), by_serial: HashMap::new() }
+        let (known, by_thread_id) = (HashMap::new(), HashMap::new());
+        Self { pid, next: 1, known, by_thread_id, by_inner_id: HashMap::new(), by_serial: HashMap::new() }
     }
 
     /// Takes in the threads that are alive now; those no longer there have ended.
     pub fn see(&mut self, alive: &[OsThread], now: u64) {
         for thread in alive {
-            let key = self.by_thread_id.get(&thread.thread_id).copied();
+            let key = self.by_thread_id.get(&thread.thread_id).copied().or_else(|| self.adopt(thread));
             let same = key.filter(|key| self.is_same(*key, thread));
             match (same, key) {
                 (Some(key), _) => self.rename_by_kernel(key, &thread.comm),
                 (None, Some(former)) => {
                     self.end(former, now);
-                    self.add(thread.thread_id, Some(thread), now);
+                    self.add(thread.inner_id, Some(thread), now);
                 }
-                (None, None) => drop(self.add(thread.thread_id, Some(thread), now)),
+                (None, None) => drop(self.add(thread.inner_id, Some(thread), now)),
             }
         }
         let ids: HashSet<u32> = alive.iter().map(|thread| thread.thread_id).collect();
         let gone = self.by_thread_id.iter().filter(|(id, _)| !ids.contains(id));
-        let gone: Vec<ThreadKey> = gone.map(|(_, key)| *key).collect();
+        let mut gone: Vec<ThreadKey> = gone.map(|(_, key)| *key).collect();
+        // Known to the agent alone, and not in `/proc` now either: it lived between two looks.
+        let inner_ids: HashSet<u32> = alive.iter().map(|thread| thread.inner_id).collect();
+        let never_seen = self.known.values().filter(|known| {
+            known.fact.alive && known.start_ticks.is_none() && !inner_ids.contains(&known.inner_id)
+        });
+        gone.extend(never_seen.map(|known| known.fact.key));
         gone.into_iter().for_each(|key| self.end(key, now));
+    }
+
+    /// A thread that the agent knew before `/proc` was looked at: the same, now with its outer id.
+    fn adopt(&mut self, thread: &OsThread) -> Option<ThreadKey> {
+        let key = self.by_inner_id.get(&thread.inner_id).copied()?;
+        let known = self.known.get_mut(&key).filter(|known| known.start_ticks.is_none())?;
+        known.fact.thread_id = thread.thread_id;
+        known.changed = true;
+        self.by_thread_id.insert(thread.thread_id, key);
+        Some(key)
     }
 
     fn is_same(&mut self, key: ThreadKey, thread: &OsThread) -> bool {
@@ -65,9 +86,10 @@ impl Registry {
         known.fact.alive && start == thread.start_ticks
     }
 
-    fn add(&mut self, thread_id: u32, thread: Option<&OsThread>, now: u64) -> ThreadKey {
+    fn add(&mut self, inner_id: u32, thread: Option<&OsThread>, now: u64) -> ThreadKey {
         let key = ThreadKey(self.next);
         self.next += 1;
+        let thread_id = thread.map_or(inner_id, |thread| thread.thread_id);
         let is_main = thread_id == self.pid;
         let fact = ThreadFact {
             key,
@@ -80,9 +102,12 @@ impl Registry {
             ended_ns: None,
         };
         let start_ticks = thread.map(|thread| thread.start_ticks);
-        let known = Known { fact, start_ticks, serial: None, thread_pointer: None, changed: true };
+        let known = Known { fact, inner_id, start_ticks, serial: None, thread_pointer: None, changed: true };
         self.known.insert(key, known);
-        self.by_thread_id.insert(thread_id, key);
+        self.by_inner_id.insert(inner_id, key);
+        if thread.is_some() {
+            self.by_thread_id.insert(thread_id, key);
+        }
         key
     }
 
@@ -96,17 +121,17 @@ impl Registry {
     }
 
     /// The key of the thread behind an agent's serial.
-    pub fn of_serial(&mut self, serial: u32, thread_id: u32, thread_pointer: u64, now: u64) -> ThreadKey {
+    pub fn of_serial(&mut self, serial: u32, inner_id: u32, thread_pointer: u64, now: u64) -> ThreadKey {
         if let Some(key) = self.by_serial.get(&serial) {
             return *key;
         }
-        let living = self.by_thread_id.get(&thread_id).copied();
+        let living = self.by_inner_id.get(&inner_id).copied();
         let unclaimed = living.filter(|key| self.known.get(key).is_some_and(|known| known.serial.is_none()));
         if let (Some(former), None) = (living, unclaimed) {
             // The kernel has given the id of a thread with a serial of its own to a new one.
             self.end(former, now);
         }
-        let key = unclaimed.unwrap_or_else(|| self.add(thread_id, None, now));
+        let key = unclaimed.unwrap_or_else(|| self.add(inner_id, None, now));
         self.by_serial.insert(serial, key);
         if let Some(known) = self.known.get_mut(&key) {
             known.serial = Some(serial);
@@ -150,7 +175,7 @@ impl Registry {
         for known in self.known.values_mut() {
             let fact = &mut known.fact;
             let same = |thread: &&PyThread| {
-                thread.native_id == Some(fact.thread_id)
+                thread.native_id == Some(known.inner_id)
                     || known.thread_pointer == Some(thread.thread_ident)
                     || (thread.is_main && fact.is_main)
             };
@@ -167,6 +192,7 @@ impl Registry {
     fn end(&mut self, key: ThreadKey, now: u64) {
         let Some(known) = self.known.get_mut(&key) else { return };
         self.by_thread_id.retain(|_, other| *other != key);
+        self.by_inner_id.retain(|_, other| *other != key);
         known.fact.alive = false;
         known.fact.ended_ns = Some(now);
         known.changed = true;

@@ -11,12 +11,17 @@ use inject::{Attached, Error, Identity, Options, Segment, survey};
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 use wire::segment::{Layout, status};
-use wire::slot::Slot;
 
 /// The agent, as `build/agent.rs` made it.
 pub const AGENT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/agent.so"));
-/// Slots whose pages are there from the start; the target would have to make those of later ones.
-pub(super) const PREFAULTED_SLOTS: usize = 32;
+/// Threads whose slots and rings have pages from the start; the target would have to make those of
+/// later ones, under the GIL's mutex and on its own account.
+const PREFAULTED_THREADS: usize = 32;
+/// What of a segment gets its pages from the daemon: all but the rings of later threads.
+pub(super) fn prefault_bytes(layout: &Layout) -> u64 {
+    (layout.rings() + PREFAULTED_THREADS.min(layout.n_slots) * layout.ring_stride()) as u64
+}
+
 /// How long an attach waits for the agent to find the GIL before it goes on without: a C call that
 /// keeps the GIL may well last longer, and is then just what is to be looked at.
 const BOOT_LIMIT: Duration = Duration::from_secs(2);
@@ -59,7 +64,7 @@ pub fn attach(pid: u32, plan: &Plan) -> Result<Watched, Error> {
     let clock = SessionClock::start();
     let facts = facts::of(&identity, &clock, "ptrace");
     let entry = Entry { plan: plan.clone(), clock };
-    let live = Live::new(pid, clock).map_err(|_| Error::Exited(pid))?;
+    let live = Live::new(&identity, clock).map_err(|_| Error::Exited(pid))?;
     let mut watched = Watched { identity, live, agent: None, facts, entry };
     if plan.probes.gil {
         watched.put_agent()?;
@@ -87,7 +92,7 @@ impl Watched {
         let page = header_page(&layout, clock, plan, std::process::id(), self.identity.inner_pid());
         let segment = Segment {
             bytes: layout.bytes() as u64,
-            prefault_bytes: (layout.slots() + PREFAULTED_SLOTS * size_of::<Slot>()) as u64,
+            prefault_bytes: prefault_bytes(&layout),
             prepare: &mut |file, offset| file.write_all_at(&page, offset),
         };
         let attached = inject::attach(&self.identity, AGENT, segment, Options::default())?;

@@ -4,7 +4,7 @@
 //! shell, a launcher), the agent has cleaned up after itself, and the first Python among the command
 //! and its descendants is entered as by `attach`. Spawning is the caller's affair.
 
-use super::enter::{AGENT, Agent, Entry, PREFAULTED_SLOTS, Watched};
+use super::enter::{AGENT, Agent, Entry, Watched, prefault_bytes};
 use super::facts;
 use crate::collect::clock::SessionClock;
 use crate::collect::live::Live;
@@ -18,7 +18,6 @@ use std::process::Command;
 use std::sync::atomic::Ordering::Acquire;
 use std::time::Duration;
 use wire::segment::status;
-use wire::slot::Slot;
 
 /// Between two looks at a command that has not become Python yet: short at first, as a start is short.
 const LOOKS: [Duration; 4] = [
@@ -55,7 +54,7 @@ impl Launch {
         let page = header_page(&layout, entry.clock.clock, plan.wire(), std::process::id(), 0);
         let segment = Segment {
             bytes: layout.bytes() as u64,
-            prefault_bytes: (layout.slots() + PREFAULTED_SLOTS * size_of::<Slot>()) as u64,
+            prefault_bytes: prefault_bytes(&layout),
             prepare: &mut |file, offset| file.write_all_at(&page, offset),
         };
         let prepared = preload::prepare(AGENT, segment, std::env::var_os("LD_PRELOAD").as_deref())?;
@@ -96,7 +95,7 @@ impl Launch {
     fn preloaded(self, identity: Identity, mapping: Option<Mapping>) -> Result<Option<Watched>, Error> {
         let pid = identity.pid();
         let clock = self.entry.clock;
-        let mut live = Live::new(pid, clock).map_err(|_| Error::Exited(pid))?;
+        let mut live = Live::new(&identity, clock).map_err(|_| Error::Exited(pid))?;
         if let Some(mapping) = mapping {
             live.read_segment(mapping, &self.entry.plan.wire());
         }

@@ -40,6 +40,7 @@ impl Watched {
             id,
             runtime: Handle::current(),
             gil_tries: 0,
+            seccomp: None,
             n_threads: 0,
         };
         std::thread::Builder::new()
@@ -60,6 +61,7 @@ struct Watcher {
     period: Duration,
     runtime: Handle,
     gil_tries: u32,
+    seccomp: Option<u32>,
     n_threads: u32,
 }
 
@@ -102,6 +104,7 @@ impl Watcher {
         };
         let n_threads = batch.process.map_or(self.n_threads, |process| process.threads);
         self.look_for_gil(n_threads);
+        self.mind_seccomp();
         self.feed(batch);
         None
     }
@@ -115,6 +118,16 @@ impl Watcher {
         self.gil_tries += 1;
         if let Err(error) = self.watched.put_agent() {
             tracing::debug!(%error, "the GIL was looked for again");
+        }
+    }
+
+    /// A filter that came up after we went in might kill whoever calls process_vm_readv.
+    fn mind_seccomp(&mut self) {
+        let Ok(status) = self.watched.identity.status() else { return };
+        let before = *self.seccomp.get_or_insert(status.seccomp);
+        if status.seccomp != before {
+            self.seccomp = Some(status.seccomp);
+            self.watched.live.stop_blame("the process has set up a seccomp filter: holders are not looked at");
         }
     }
 

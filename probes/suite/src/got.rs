@@ -217,21 +217,33 @@ pub enum Refused {
     ReadOnly,
 }
 
+/// True if an address lies in this library.
+fn is_own(address: u64) -> bool {
+    let own = module_of(prepare as *const () as u64);
+    own.is_some_and(|own| module_of(address).is_some_and(|module| module.dynamic == own.dynamic))
+}
+
+fn patch_of(address: u64) -> Option<&'static Patch> {
+    PATCHES.iter().find(|patch| patch.entry.load(Acquire) == address)
+}
+
 /// Finds the original of a hook in `module` and stores it. Nothing is changed yet.
 ///
-/// `resolve` finds a function by name; it is called outside of any loader lock.
-pub fn prepare(module: &Module, hook: &Hook, resolve: impl Fn(&CStr) -> u64) -> Result<(), Refused> {
-    let mut value = 0;
-    module.entries(hook.name, |entry| value = entry.load(Acquire));
-    if value == 0 {
-        return Err(Refused::NoEntry);
+/// `resolved` is the function as the loader finds it, for entries that are not bound yet; asking the
+/// loader is the caller's affair, since it must not be done while the GIL is held. An original is
+/// learned once and never from our own code: a child that was forked from a recorded parent, or a tool
+/// that has put itself in front of us, would else make a hook go on to itself.
+pub fn prepare(module: &Module, hook: &Hook, resolved: u64) -> Result<(), Refused> {
+    let mut found = None;
+    module.entries(hook.name, |entry| found = Some(entry));
+    let entry = found.ok_or(Refused::NoEntry)?;
+    let value = entry.load(Acquire);
+    if patch_of(core::ptr::from_ref(entry) as u64).is_some() || is_own(value) {
+        return if hook.original.load(Acquire).is_null() { Err(Refused::NoOriginal) } else { Ok(()) };
     }
-    if value == hook.hook as usize as u64 {
-        // Patched already, as in a forked child: the original is still known.
-        return if hook.original.load(Relaxed).is_null() { Err(Refused::NoOriginal) } else { Ok(()) };
-    }
-    let original = if module.is_lazy(value) { resolve(hook.name) } else { value };
-    if original == 0 {
+    let original = if module.is_lazy(value) { resolved } else { value };
+    // In a program that is not position-independent the loader may answer with the program's own stub.
+    if original == 0 || module.is_lazy(original) || is_own(original) {
         return Err(Refused::NoOriginal);
     }
     hook.original.store(original as *mut (), Release);
@@ -239,25 +251,29 @@ pub fn prepare(module: &Module, hook: &Hook, resolve: impl Fn(&CStr) -> u64) -> 
 }
 
 /// Puts a prepared hook into every GOT entry of its function; returns how many.
+///
+/// Where somebody else has put a hook in front of ours, it stays: it leads on to us.
 pub fn place(module: &Module, hook: &Hook) -> Result<u32, Refused> {
     let (ours, original) = (hook.hook as usize as u64, hook.original.load(Acquire) as u64);
     let mut placed = Ok(0);
     module.entries(hook.name, |entry| {
         let address = core::ptr::from_ref(entry) as u64;
-        let read_only = module.is_read_only(address);
-        let known = PATCHES.iter().any(|p| p.entry.load(Relaxed) == address);
-        let free = PATCHES.iter().find(|p| p.entry.load(Relaxed) == if known { address } else { 0 });
-        let Some(patch) = free else { return };
-        patch.hook.store(ours, Relaxed);
-        patch.original.store(original, Relaxed);
-        patch.read_only.store(read_only as u64, Relaxed);
-        patch.entry.store(address, Release);
         let value = entry.load(Acquire);
-        if write(entry, value, ours, read_only) {
-            placed = placed.map(|n| n + 1);
-        } else {
-            placed = Err(Refused::ReadOnly);
-        }
+        let known = patch_of(address);
+        let Some(patch) = known.or_else(|| patch_of(0)) else { return };
+        let in_place = match known {
+            Some(_) if !is_own(value) => true,
+            Some(_) => write(entry, value, ours, patch.read_only.load(Relaxed) != 0),
+            None => {
+                let read_only = module.is_read_only(address);
+                patch.original.store(original, Relaxed);
+                patch.read_only.store(read_only as u64, Relaxed);
+                patch.entry.store(address, Release);
+                write(entry, value, ours, read_only)
+            }
+        };
+        patch.hook.store(ours, Relaxed);
+        placed = if in_place { placed.map(|n| n + 1) } else { Err(Refused::ReadOnly) };
     });
     placed
 }

@@ -31,6 +31,14 @@ pub struct Hot {
     pub inside: AtomicU64,
     /// Start of the segment, 0 if none is mapped.
     pub segment: AtomicU64,
+    /// Where the agent stands: 0 idle, 1 booting, 2 recording, 3 leaving (`inside::entry`).
+    pub stage: AtomicU32,
+    /// 1: a boot that is under way is to leave again.
+    pub cancel: AtomicU32,
+    /// Address and length of the segment that a boot is for.
+    pub boot_segment: AtomicU64,
+    /// See `boot_segment`.
+    pub boot_bytes: AtomicU64,
     /// Preload: address of the segment that waits for the interpreter to make its GIL, or 0.
     pub pending: AtomicU64,
     segment_bytes: AtomicU64,
@@ -101,6 +109,8 @@ pub struct Originals {
     pub sem_wait: AtomicPtr<()>,
     /// `sem_post`
     pub sem_post: AtomicPtr<()>,
+    /// `pthread_mutex_unlock`, called, not hooked.
+    pub mutex_unlock: AtomicPtr<()>,
     /// `sem_trywait`, called, not hooked.
     pub sem_trywait: AtomicPtr<()>,
     /// `__errno_location`, called, not hooked.

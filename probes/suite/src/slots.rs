@@ -10,12 +10,12 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
     fence,
 };
-use wire::slot::{IndexEntry, Slot, phase, state};
+use wire::slot::{IndexEntry, NO_SLOT, Slot, phase, state};
 
 /// Entries looked at before a thread is said to have no place.
 const PROBES: usize = 64;
 /// Retired slots looked at when no fresh slot is left; bounds the work of a hook.
-const RETIRED_LOOKED_AT: usize = 4096;
+const RETIRED_LOOKED_AT: usize = 256;
 /// Thread control block bytes searched for the thread id.
 const TCB_BYTES: u32 = 2048;
 
@@ -54,9 +54,21 @@ pub fn own(hot: &'static Hot) -> Option<&'static Slot> {
     let entry = index.get(start_of(pointer) & (index.len() - 1))?;
     let thread_id = thread_id(hot, pointer);
     if entry.thread_pointer.load(Relaxed) == pointer && entry.thread_id.load(Relaxed) == thread_id {
-        return hot.slot(entry.slot.load(Relaxed) as usize);
+        let number = entry.slot.load(Relaxed);
+        match hot.slot(number as usize) {
+            // A slot that was retired by mistake is left to whoever gets it, and another one claimed.
+            Some(slot) if slot.state.load(Relaxed) == state::LIVE => return Some(slot),
+            None if number == refusal(hot) => return None,
+            _ => return claim(hot, entry, pointer, thread_id),
+        }
     }
     own_elsewhere(hot, pointer, thread_id)
+}
+
+/// What an entry says whose thread has found no slot since the last one was given back.
+#[inline]
+fn refusal(hot: &Hot) -> u32 {
+    NO_SLOT | hot.header().retirements.load(Relaxed)
 }
 
 #[cold]
@@ -70,8 +82,13 @@ fn own_elsewhere(hot: &'static Hot, pointer: u64, thread_id: u32) -> Option<&'st
         let entry = index.get((start + step) & mask)?;
         let found = entry.thread_pointer.load(Relaxed);
         if found == pointer {
+            let number = entry.slot.load(Relaxed);
             if entry.thread_id.load(Relaxed) == thread_id {
-                return hot.slot(entry.slot.load(Relaxed) as usize);
+                match hot.slot(number as usize) {
+                    Some(slot) if slot.state.load(Relaxed) == state::LIVE => return Some(slot),
+                    None if number == refusal(hot) => return None,
+                    _ => {}
+                }
             }
             return claim(hot, entry, pointer, thread_id);
         }
@@ -101,7 +118,11 @@ fn claim(hot: &'static Hot, entry: &IndexEntry, pointer: u64, thread_id: u32) ->
     header.claims.fetch_add(1, Relaxed);
     // Until a slot is there, the entry must not lead anybody to the old one.
     entry.thread_id.store(0, Relaxed);
-    let number = fresh(hot).or_else(|| retired(hot))?;
+    let Some(number) = fresh(hot).or_else(|| retired(hot)) else {
+        entry.slot.store(refusal(hot), Relaxed);
+        entry.thread_id.store(thread_id, Relaxed);
+        return None;
+    };
     let slot = hot.slot(number)?;
     reset(slot);
     slot.thread_id.store(thread_id, Relaxed);
@@ -125,7 +146,8 @@ fn retired(hot: &Hot) -> Option<usize> {
     let start = hot.header().claims.load(Relaxed) as usize;
     (0..RETIRED_LOOKED_AT.min(n_slots)).map(|step| (start + step) % n_slots.max(1)).find(|i| {
         hot.slot(*i).is_some_and(|slot| {
-            slot.state.compare_exchange(state::RETIRED, state::CLAIMING, Acquire, Relaxed).is_ok()
+            slot.state.load(Relaxed) == state::RETIRED
+                && slot.state.compare_exchange(state::RETIRED, state::CLAIMING, Acquire, Relaxed).is_ok()
         })
     })
 }

@@ -65,6 +65,8 @@ pub mod error {
     pub const PROTECT: u32 = 8;
     /// The GIL is off (free-threaded build).
     pub const NO_GIL: u32 = 9;
+    /// The process has forbidden itself to read the time stamp counter (PR_SET_TSC).
+    pub const CLOCK: u32 = 10;
 }
 
 /// First page of the segment.
@@ -92,6 +94,10 @@ pub struct Header {
     pub plan: Plan,
     /// Daemon's, at any time: 1 calls off a boot that still waits for the GIL.
     pub cancel: AtomicU32,
+    /// Daemon's, at any time: 1 keeps waiters from looking at holders (a seccomp filter came up).
+    pub blame_off: AtomicU32,
+    /// Daemon's: slots retired so far, so that threads that found none know when to try again.
+    pub retirements: AtomicU32,
     /// Keeps the layout explicit.
     pub reserved: u32,
 

@@ -30,6 +30,9 @@ pub mod phase {
     pub const WAITING: u32 = 2;
 }
 
+/// Set in [`IndexEntry::slot`] when the thread found no free slot.
+pub const NO_SLOT: u32 = 1 << 31;
+
 /// One entry of the index table, 16 bytes.
 #[repr(C, align(16))]
 pub struct IndexEntry {
@@ -37,7 +40,7 @@ pub struct IndexEntry {
     pub thread_pointer: AtomicU64,
     /// Kernel thread id that claimed it.
     pub thread_id: AtomicU32,
-    /// Index of its slot.
+    /// Index of its slot; or [`NO_SLOT`] and the number of retirements when none was to be had.
     pub slot: AtomicU32,
 }
 

@@ -26,7 +26,8 @@ pub struct GilTotals {
     /// Time free, up to `changed_ns`. `held_ns + free_ns + window_start_ns == changed_ns`, always.
     pub free_ns: AtomicU64,
     /// Time waited, added up over all waiters, is `wait_base_ns + waiters * now`, wrapping: a wait
-    /// that begins subtracts its stamp, one that ends adds it. On 2.7 the two words change apart.
+    /// that begins subtracts its stamp, one that ends adds it. On 2.7, where waiters are not
+    /// serialised, both stand in this word: the sum of 48 bits above the number of waiters in 16.
     pub wait_base_ns: AtomicU64,
     /// Acquires by a thread other than the last holder.
     pub handoffs: AtomicU64,

@@ -51,6 +51,9 @@ fn eyes(hot: &Hot) -> Option<&'static Eyes> {
 /// Looks at what the holder runs now and remembers it in the waiter's slot.
 pub(super) fn look(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
     let Some(eyes) = eyes(hot) else { return };
+    if hot.header().blame_off.load(Relaxed) != 0 {
+        return;
+    }
     // On 2.7 waiters are concurrent; the second one goes without.
     if hot.looking.swap(1, Acquire) != 0 {
         return;
@@ -75,10 +78,14 @@ pub(super) fn look(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
     hot.looking.store(0, Release);
 }
 
-fn remember(hot: &Hot, slot: &Slot, code: u32, instruction: u32) {
+fn remember(hot: &'static Hot, slot: &Slot, code: u32, instruction: u32) {
     slot.scratch[scratch::LOOK_CODE].store(code as u64 | (instruction as u64) << 32, Relaxed);
     slot.scratch[scratch::LOOK_HOLDER].store(hot.totals().holder.load(Relaxed) as u64, Relaxed);
     super::add(&slot.scratch[scratch::LOOKS], 1);
+    if code != NO_CODE {
+        let holder = slot.scratch[scratch::LOOK_HOLDER].load(Relaxed) as u32;
+        book(hot, Key { holder, code, instruction }, 1, 0, 0);
+    }
 }
 
 /// The thread state of the GIL's holder.
@@ -119,8 +126,7 @@ fn charge(hot: &'static Hot, slot: &Slot, now: u64, free: u64, waits: u64) {
         code: look as u32,
         instruction: (look >> 32) as u32,
     };
-    let samples = u32::from(key.code != NO_CODE && waits == 0);
-    book(hot, key, samples, waits, held_ns);
+    book(hot, key, 0, waits, held_ns);
     slot.scratch[scratch::LOOK_NS].store(now, Relaxed);
     slot.scratch[scratch::LOOK_FREE].store(free, Relaxed);
 }

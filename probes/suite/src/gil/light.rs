@@ -37,6 +37,7 @@ pub(super) fn weight(hot: &'static Hot) -> u64 {
     totals.held.store(1, Relaxed);
     add(&slot.acquires, 1);
     slot.phase.store(phase::HOLDING, Relaxed);
+    slot.hold_start_ns.store(0, Relaxed); // not known
     slot.scratch[scratch::WEIGHT].store(0, Relaxed);
     // Nobody waits: the time waited by all stands still until somebody does.
     slot.scratch[scratch::HOLD_WAITED].store(totals.wait_base_ns.load(Relaxed), Relaxed);

@@ -122,6 +122,10 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
         taken(hot, totals, 0, now);
         return;
     };
+    if slot.phase.load(Relaxed) == phase::HOLDING {
+        // Its release was never seen: the interpreter was finalised with the GIL held and made anew.
+        released_at(hot, totals, now, false);
+    }
     let serial = slot.serial.load(Relaxed);
     let waiting = slot.phase.load(Relaxed) == phase::WAITING;
     let (from, gap) = taken(hot, totals, serial, now);
@@ -135,7 +139,8 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
         }
         slot.phase.store(phase::HOLDING, Relaxed);
         slot.hold_start_ns.store(now, Relaxed);
-        slot.scratch[scratch::HOLD_WAITED].store(waited(totals, now), Relaxed);
+        let so_far = if hot.is_semaphore() { semaphore::waited(totals, now) } else { waited(totals, now) };
+        slot.scratch[scratch::HOLD_WAITED].store(so_far, Relaxed);
         slot.scratch[scratch::WEIGHT].store(weight, Relaxed);
     });
 }
@@ -234,7 +239,7 @@ pub(crate) fn released_at(
             slot.hold.record_weighted(hold_ns, weight);
         }
         let inflicted_ns = if hot.is_semaphore() {
-            semaphore::inflicted_ns(hot, slot.hold_start_ns.load(Relaxed), now)
+            semaphore::waited_since(totals, now, slot.scratch[scratch::HOLD_WAITED].load(Relaxed))
         } else {
             waited(totals, now).wrapping_sub(slot.scratch[scratch::HOLD_WAITED].load(Relaxed))
         };

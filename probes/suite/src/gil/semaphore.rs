@@ -13,6 +13,7 @@ use crate::hot::{HOT, Hot, ORIGINALS};
 use crate::slots;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use wire::slot::phase;
+use wire::totals::GilTotals;
 
 /// `errno` when the semaphore is taken (`EAGAIN`) is put back to what it was.
 fn try_wait(semaphore: u64) -> bool {
@@ -85,19 +86,30 @@ pub extern "C" fn posts(semaphore: u64) {
     hot.inside.fetch_sub(1, SeqCst);
 }
 
-/// Slots looked at for waiters at a release; a process with more threads is told less than the truth.
-const SLOTS: usize = 256;
+/// Bits of the sum in the packed word (see `GilTotals::wait_base_ns`).
+const SUM_MASK: u64 = (1 << 48) - 1;
 
-/// How long others waited during a hold, added up: whoever waits now has waited since it began, or
-/// since the hold did. Nobody's wait can have ended meanwhile.
-pub(super) fn inflicted_ns(hot: &'static Hot, hold_start: u64, now: u64) -> u64 {
-    if hot.totals().waiters.load(Relaxed) == 0 {
-        return 0;
-    }
-    let used = (hot.header().slots_used.load(Relaxed) as usize).min(SLOTS);
-    let slots = (0..used).filter_map(|number| hot.slot(number));
-    let waiting = slots.filter(|slot| slot.phase.load(Relaxed) == phase::WAITING);
-    waiting.map(|slot| now.saturating_sub(slot.wait_start_ns.load(Relaxed).max(hold_start))).sum()
+/// A wait begins: one more waiter, its stamp off the sum, in one step.
+pub(super) fn wait_begins(totals: &GilTotals, now: u64) {
+    totals.wait_base_ns.fetch_add((now.wrapping_neg() << 16).wrapping_add(1), Relaxed);
+}
+
+/// A wait that lasted until `now` is over.
+pub(super) fn wait_ends(totals: &GilTotals, now: u64) {
+    totals.wait_base_ns.fetch_add((now << 16).wrapping_sub(1), Relaxed);
+}
+
+/// Time waited so far by all waiters together, modulo 2^48 ns.
+pub(super) fn waited(totals: &GilTotals, now: u64) -> u64 {
+    let word = totals.wait_base_ns.load(Relaxed);
+    (word >> 16).wrapping_add((word & 0xffff).wrapping_mul(now)) & SUM_MASK
+}
+
+/// What was waited since the sum was `before`. A wait that begins between the holder's stamp and its
+/// look at the sum counts as a little less than nothing; as nothing here.
+pub(super) fn waited_since(totals: &GilTotals, now: u64, before: u64) -> u64 {
+    let difference = (waited(totals, now).wrapping_sub(before) << 16) as i64 >> 16;
+    difference.max(0) as u64
 }
 
 /// Whether the eval loop releases because its ticks have run out: it has just set the ticker back

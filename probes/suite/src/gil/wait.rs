@@ -4,7 +4,7 @@
 //! thread held on, it sets the drop request. Each turn of the loop comes by here, so the begin of a
 //! turn tells how the last one ended. All under the GIL's mutex (but 2.7: see `semaphore`).
 
-use super::{add, blame, free_so_far, scratch, tell, written};
+use super::{add, blame, free_so_far, scratch, semaphore, tell, written};
 use crate::hot::{HOT, Hot};
 use crate::slots;
 use core::sync::atomic::Ordering::Relaxed;
@@ -73,8 +73,7 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
         slot.phase.store(phase::WAITING, Relaxed);
     });
     if hot.is_semaphore() {
-        // Waiters are not serialised there.
-        totals.waiters.fetch_add(1, Relaxed);
+        semaphore::wait_begins(totals, now);
     } else {
         written(&totals.sequence, || {
             totals.waiters.store(totals.waiters.load(Relaxed) + 1, Relaxed);
@@ -136,7 +135,7 @@ pub(super) fn ended(hot: &'static Hot, slot: &'static Slot, from: u32, now: u64,
     // Clamped for stamps of 2.7 that are known late; exact elsewhere.
     let free_ns = free.saturating_sub(slot.scratch[scratch::WAIT_FREE].load(Relaxed)).min(wait_ns);
     if hot.is_semaphore() {
-        totals.waiters.fetch_sub(1, Relaxed);
+        semaphore::wait_ends(totals, start + wait_ns);
     } else {
         written(&totals.sequence, || {
             totals.waiters.store(totals.waiters.load(Relaxed).saturating_sub(1), Relaxed);
