@@ -19,10 +19,11 @@ const LINK: [&str; 5] = [
 ];
 
 /// Builds the agent into `OUT_DIR/agent.so`.
-pub fn build() -> Result<(), String> {
+pub(crate) fn build() -> Result<(), String> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let root = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("..");
-    for part in ["agent/inside", "probes/suite", "probes/wire", "probes/cpython/src", "Cargo.lock"] {
+    for part in ["agent/inside", "probes/suite", "probes/wire", "probes/cpython/src", "Cargo.lock"]
+    {
         println!("cargo:rerun-if-changed={}", root.join(part).display());
     }
     let target_dir = out.join("agent");
@@ -31,7 +32,9 @@ pub fn build() -> Result<(), String> {
     cargo.arg("--manifest-path").arg(root.join("agent/inside/Cargo.toml"));
     cargo.arg("--target-dir").arg(&target_dir).arg("--").args(["-C", "strip=debuginfo"]);
     cargo.args(LINK.iter().flat_map(|flag| ["-C".to_owned(), format!("link-arg={flag}")]));
-    for inherited in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"] {
+    for inherited in
+        ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_TARGET", "RUSTC_WORKSPACE_WRAPPER"]
+    {
         cargo.env_remove(inherited);
     }
     cargo.env("CARGO_PROFILE_RELEASE_PANIC", "abort");
@@ -41,7 +44,8 @@ pub fn build() -> Result<(), String> {
         return Err(format!("the nested cargo ended with {status}; its messages stand above"));
     }
     let library = target_dir.join("release/libinside.so");
-    fs::copy(&library, out.join("agent.so")).map_err(|error| format!("{}: {error}", library.display()))?;
+    fs::copy(&library, out.join("agent.so"))
+        .map_err(|error| format!("{}: {error}", library.display()))?;
     Ok(())
 }
 

@@ -22,7 +22,7 @@ const NEED_NODE: &str = "install Node 20.19 or newer with npm (Debian: `apt inst
      or set GILSCOPE_WEB_DIST to a folder with pages built elsewhere by `npm ci && npm run build`";
 
 /// Makes `$OUT_DIR/web/dist`, or says why not.
-pub fn build() -> Result<(), String> {
+pub(crate) fn build() -> Result<(), String> {
     println!("cargo:rerun-if-env-changed=GILSCOPE_WEB_DIST");
     let sources =
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it")).join("web");

@@ -14,16 +14,16 @@ use core::sync::atomic::{
     AtomicPtr,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
-use cpython::layout::Layout as PythonLayout;
 use cpython::Version;
 use cpython::check::Mismatch;
 use cpython::gil::Gil as GilLayout;
+use cpython::layout::Layout as PythonLayout;
 use suite::gil::hooks;
 use suite::got::{self, Hook, Module, Refused};
 use suite::hot::{HOT, ORIGINALS};
 use suite::memory::{Own, gettid, number, syscall, thread_pointer};
-use wire::clock::ClockKind;
 use suite::slots::find_tid_offset;
+use wire::clock::ClockKind;
 use wire::segment::{Header, Layout, error, status};
 
 unsafe extern "C" {
@@ -53,7 +53,11 @@ pub(crate) fn gil_hooks(semaphore: bool) -> &'static [Hook] {
         Hook { name: c"sem_wait", hook: hooks::sem_wait, original: &ORIGINALS.sem_wait },
     ];
     static CONDITIONS: [Hook; 3] = [
-        Hook { name: c"pthread_cond_signal", hook: hooks::cond_signal, original: &ORIGINALS.cond_signal },
+        Hook {
+            name: c"pthread_cond_signal",
+            hook: hooks::cond_signal,
+            original: &ORIGINALS.cond_signal,
+        },
         Hook {
             name: c"pthread_cond_timedwait",
             hook: hooks::cond_timedwait,
@@ -154,19 +158,26 @@ fn boot(header: &'static Header) -> Result<(), Failure> {
 }
 
 /// The part of boot that holds the GIL. On an error nothing of ours is left in the GOT.
-fn with_gil(header: &'static Header, api: &Api, version: Version, hooked: &Hooked) -> Result<(), Failure> {
-    let layout = Layout::of(header, HOT.boot_bytes.load(Relaxed) as usize).ok_or(failed(error::ABI))?;
+fn with_gil(
+    header: &'static Header,
+    api: &Api,
+    version: Version,
+    hooked: &Hooked,
+) -> Result<(), Failure> {
+    let layout =
+        Layout::of(header, HOT.boot_bytes.load(Relaxed) as usize).ok_or(failed(error::ABI))?;
     let module = got::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
     let semaphore = has_semaphore(&module);
     for hook in gil_hooks(semaphore) {
         got::prepare(&module, hook, hooked.of(hook.name)).map_err(refused)?;
     }
-    let result = calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
-        check(&gil, semaphore)?;
-        describe(header, api, version, &gil);
-        start_blame(header, api, version, gil.thread_state);
-        activate(header, &layout, &module, &gil, semaphore)
-    });
+    let result =
+        calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
+            check(&gil, semaphore)?;
+            describe(header, api, version, &gil);
+            start_blame(header, api, version, gil.thread_state);
+            activate(header, &layout, &module, &gil, semaphore)
+        });
     calibrate::end();
     result
 }

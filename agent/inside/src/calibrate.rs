@@ -26,8 +26,11 @@ struct Seen {
     calls: [AtomicU64; MAX_CALLS],
 }
 
-static SEEN: Seen =
-    Seen { thread: AtomicU64::new(0), n: AtomicU32::new(0), calls: [const { AtomicU64::new(0) }; MAX_CALLS] };
+static SEEN: Seen = Seen {
+    thread: AtomicU64::new(0),
+    n: AtomicU32::new(0),
+    calls: [const { AtomicU64::new(0) }; MAX_CALLS],
+};
 
 /// Kinds of calls, kept in the two lowest bits of an address (all are aligned to 8).
 const LOCK: u64 = 0;
@@ -95,7 +98,11 @@ pub(crate) fn hooks(semaphore: bool) -> [Hook; 2] {
     } else {
         [
             Hook { name: c"pthread_mutex_lock", hook: note_lock, original: &ORIGINALS.mutex_lock },
-            Hook { name: c"pthread_cond_signal", hook: note_signal, original: &ORIGINALS.cond_signal },
+            Hook {
+                name: c"pthread_cond_signal",
+                hook: note_signal,
+                original: &ORIGINALS.cond_signal,
+            },
         ]
     }
 }
@@ -143,7 +150,9 @@ fn read(between: usize, n: usize, semaphore: bool) -> Gil {
         // The last signal of the acquire: should the GIL be handed on in between, others come first.
         switch_cond: address(calls(between..n).filter(of(SIGNAL)).last()),
         mutex,
-        switch_mutex: address(calls(between..n).find(|call| call & 3 == LOCK && call & !3 != mutex)),
+        switch_mutex: address(
+            calls(between..n).find(|call| call & 3 == LOCK && call & !3 != mutex),
+        ),
         thread_state: 0,
     }
 }

@@ -32,7 +32,11 @@ static mut GILSCOPE_PARAMS: Params = Params {
 #[unsafe(link_section = ".init_array")]
 static CONSTRUCTOR: extern "C" fn(c_int, *const *const c_char, *mut *mut c_char) = constructor;
 
-extern "C" fn constructor(_argc: c_int, _argv: *const *const c_char, environment: *mut *mut c_char) {
+extern "C" fn constructor(
+    _argc: c_int,
+    _argv: *const *const c_char,
+    environment: *mut *mut c_char,
+) {
     // SAFETY: the loader runs the constructor once, before anybody else can look at the block; the
     // injector wrote it into the file, so the compiler must not assume the values above.
     let params: &'static Params = unsafe {

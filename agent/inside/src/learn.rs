@@ -171,7 +171,8 @@ fn restore_environment(environment: *mut *mut c_char) {
         while !(*from).is_null() {
             let text = CStr::from_ptr(*from).to_bytes_with_nul();
             let ours = text.starts_with(NAME);
-            let rest = text.iter().position(|byte| *byte == b':').and_then(|colon| text.get(colon + 1..));
+            let rest =
+                text.iter().position(|byte| *byte == b':').and_then(|colon| text.get(colon + 1..));
             if let (true, Some(rest)) = (ours, rest) {
                 core::ptr::copy(rest.as_ptr(), (*from).cast::<u8>().add(NAME.len()), rest.len());
             }

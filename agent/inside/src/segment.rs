@@ -19,8 +19,9 @@ pub(crate) fn map(fd: c_int, offset: u64, bytes: u64) -> Option<&'static Header>
         return None;
     }
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
-    let address =
-        unsafe { syscall(number::MMAP, [0, bytes, PROT_READ_WRITE, MAP_SHARED, fd as u64, offset]) };
+    let address = unsafe {
+        syscall(number::MMAP, [0, bytes, PROT_READ_WRITE, MAP_SHARED, fd as u64, offset])
+    };
     if (-4095..=0).contains(&address) {
         return None;
     }

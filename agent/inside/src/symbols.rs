@@ -22,7 +22,8 @@ pub(crate) fn find(name: &CStr) -> u64 {
 pub(crate) fn find_in_libc(name: &CStr) -> u64 {
     if name.to_bytes().starts_with(b"pthread_cond_") {
         // SAFETY: as in `find`, with a version string.
-        let found = unsafe { dlvsym(core::ptr::null_mut(), name.as_ptr(), c"GLIBC_2.3.2".as_ptr()) };
+        let found =
+            unsafe { dlvsym(core::ptr::null_mut(), name.as_ptr(), c"GLIBC_2.3.2".as_ptr()) };
         if !found.is_null() {
             return found as u64;
         }

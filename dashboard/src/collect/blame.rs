@@ -17,7 +17,9 @@ const MODULE_SHARE: f64 = 0.5;
 const EVERYBODYS_SHARE: f64 = 0.8;
 
 fn is_everybodys(module: &str) -> bool {
-    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "[vdso]"].iter().any(|name| module.starts_with(name))
+    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "[vdso]"]
+        .iter()
+        .any(|name| module.starts_with(name))
 }
 
 type Place = (ThreadKey, u32, Option<u32>);
@@ -50,7 +52,11 @@ impl BlameReader {
             let wait_ns = entry.wait_ns.load(Relaxed);
             let before = self.seen.insert((holder, code, instruction), wait_ns);
             around.codes.see(code, mapping, around.python);
-            let place = (around.registry.key_of(holder), code, around.codes.line(code, instruction, layout));
+            let place = (
+                around.registry.key_of(holder),
+                code,
+                around.codes.line(code, instruction, layout),
+            );
             if before != Some(wait_ns) {
                 let grown = growth.entry(place).or_default();
                 *grown = grown.saturating_add(wait_ns.saturating_sub(before.unwrap_or(0)));
@@ -98,5 +104,13 @@ impl BlameReader {
 }
 
 fn empty((holder, code, line): Place) -> BlameTotal {
-    BlameTotal { holder, code, line, samples: 0, waits: 0, wait_inflicted_ns: 0, native_module: None }
+    BlameTotal {
+        holder,
+        code,
+        line,
+        samples: 0,
+        waits: 0,
+        wait_inflicted_ns: 0,
+        native_module: None,
+    }
 }

@@ -22,7 +22,8 @@ pub struct SessionClock {
 impl SessionClock {
     /// Starts a clock now.
     pub fn start() -> Self {
-        let clock = if tsc_is_trusted() { measured_tsc() } else { Clock::from_monotonic(monotonic_ns()) };
+        let clock =
+            if tsc_is_trusted() { measured_tsc() } else { Clock::from_monotonic(monotonic_ns()) };
         let mut this = Self { clock, anchor_unix_ns: 0 };
         let since_anchor = this.now();
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -65,7 +66,8 @@ fn reading() -> (u64, u64) {
         let after = tsc();
         (after.saturating_sub(before), before + after.saturating_sub(before) / 2, ns)
     };
-    let (_, counter, ns) = (0..READINGS).map(|_| one()).min_by_key(|reading| reading.0).unwrap_or((0, 0, 0));
+    let (_, counter, ns) =
+        (0..READINGS).map(|_| one()).min_by_key(|reading| reading.0).unwrap_or((0, 0, 0));
     (counter, ns)
 }
 

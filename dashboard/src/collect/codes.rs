@@ -80,7 +80,8 @@ fn decode(bytes: &[u8], len: u8, how: u8) -> String {
             Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect(),
         },
         encoding::UCS2 => {
-            let units: Vec<u16> = units(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+            let units: Vec<u16> =
+                units(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
             String::from_utf16_lossy(&units)
         }
         encoding::UCS4 => units(4)

@@ -10,7 +10,9 @@ use nix::time::{clock_getcpuclockid, clock_gettime};
 use nix::unistd::Pid;
 use procfs::process::{Process, Stat, Task};
 use std::collections::HashMap;
-use sysinfo::{CpuRefreshKind, MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System};
+use sysinfo::{
+    CpuRefreshKind, MemoryRefreshKind, ProcessRefreshKind, ProcessesToUpdate, RefreshKind, System,
+};
 
 /// Samples between two reads of `status`, which costs more than the rest together.
 const STATUS_EVERY: u32 = 5;
@@ -50,7 +52,8 @@ impl CpuSampler {
             samples: 0,
             has_inner_ids,
             inner_ids: HashMap::new(),
-            system: System::new_with_specifics(refresh.with_memory(MemoryRefreshKind::nothing())).ok(),
+            system: System::new_with_specifics(refresh.with_memory(MemoryRefreshKind::nothing()))
+                .ok(),
         })
     }
 
@@ -58,8 +61,12 @@ impl CpuSampler {
     pub fn look(&mut self, registry: &mut Registry, now: u64) -> procfs::ProcResult<CpuLook> {
         let with_status = self.samples.is_multiple_of(STATUS_EVERY);
         self.samples = self.samples.wrapping_add(1);
-        let tasks: Vec<(Task, Stat)> =
-            self.process.tasks()?.flatten().filter_map(|task| task.stat().ok().map(|stat| (task, stat))).collect();
+        let tasks: Vec<(Task, Stat)> = self
+            .process
+            .tasks()?
+            .flatten()
+            .filter_map(|task| task.stat().ok().map(|stat| (task, stat)))
+            .collect();
         let seen: Vec<OsThread> = tasks.iter().map(|(_, stat)| self.os_thread(stat)).collect();
         if self.inner_ids.len() > 2 * seen.len() {
             self.inner_ids.clear(); // they are read anew
@@ -77,7 +84,13 @@ impl CpuSampler {
         Ok(CpuLook { threads, process })
     }
 
-    fn thread(&self, key: ThreadKey, task: &Task, stat: &Stat, with_status: bool) -> Option<ThreadCpu> {
+    fn thread(
+        &self,
+        key: ThreadKey,
+        task: &Task,
+        stat: &Stat,
+        with_status: bool,
+    ) -> Option<ThreadCpu> {
         let schedstat = task.schedstat().ok()?;
         let before = self.last.get(&key).copied().unwrap_or_default();
         let status = if with_status { task.status().ok() } else { None };
@@ -102,13 +115,18 @@ impl CpuSampler {
 
     /// Moves threads that are gone into the sum of the ended ones.
     fn settle(&mut self, threads: &[ThreadCpu]) {
-        let now: HashMap<ThreadKey, ThreadCpu> = threads.iter().map(|cpu| (cpu.key, *cpu)).collect();
+        let now: HashMap<ThreadKey, ThreadCpu> =
+            threads.iter().map(|cpu| (cpu.key, *cpu)).collect();
         let gone = self.last.iter().filter(|(key, _)| !now.contains_key(key));
         self.ended_cpu_ns += gone.map(|(_, cpu)| cpu.cpu_ns).sum::<u64>();
         self.last = now;
     }
 
-    fn process_sample(&mut self, threads: &[ThreadCpu], now: u64) -> procfs::ProcResult<ProcessSample> {
+    fn process_sample(
+        &mut self,
+        threads: &[ThreadCpu],
+        now: u64,
+    ) -> procfs::ProcResult<ProcessSample> {
         let stat = self.process.stat()?;
         let known = self.ended_cpu_ns + threads.iter().map(|cpu| cpu.cpu_ns).sum::<u64>();
         let total = self.total_ns().unwrap_or(self.ns(stat.utime) + self.ns(stat.stime));
@@ -151,7 +169,10 @@ impl CpuSampler {
     fn os_thread(&mut self, stat: &Stat) -> OsThread {
         let thread_id = stat.pid as u32;
         let inner_id = match self.has_inner_ids {
-            true => *self.inner_ids.entry(thread_id).or_insert_with(|| inner_id(self.process.pid, thread_id)),
+            true => *self
+                .inner_ids
+                .entry(thread_id)
+                .or_insert_with(|| inner_id(self.process.pid, thread_id)),
             false => thread_id,
         };
         OsThread { thread_id, inner_id, start_ticks: stat.starttime, comm: stat.comm.clone() }
@@ -160,7 +181,8 @@ impl CpuSampler {
 
 /// The innermost number of a thread: the last of `NSpid` (proc_pid_status(5)).
 fn inner_id(pid: i32, thread_id: u32) -> u32 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/task/{thread_id}/status")).unwrap_or_default();
+    let status =
+        std::fs::read_to_string(format!("/proc/{pid}/task/{thread_id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
     line.and_then(|ids| ids.split_whitespace().last()?.parse().ok()).unwrap_or(thread_id)
 }

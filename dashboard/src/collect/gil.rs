@@ -4,14 +4,16 @@
 //! the session when its slot is given back. Events are drained ring by ring; a ring whose indices make
 //! no sense is quarantined with its reason and the others go on.
 
-use super::codes::Codes;
 use super::blame::BlameReader;
+use super::codes::Codes;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
 use super::native::{PcSample, majority};
 use super::slots::{SlotCopy, consistent, hist};
 use super::threads::Registry;
-use crate::batch::{BlameTotal, Event, EventKind, GilSample, HandoffTotal, Hist, ThreadGil, ThreadKey};
+use crate::batch::{
+    BlameTotal, Event, EventKind, GilSample, HandoffTotal, Hist, ThreadGil, ThreadKey,
+};
 use cpython::Layout;
 use std::collections::BTreeMap;
 use std::collections::{HashMap, HashSet};
@@ -123,7 +125,12 @@ impl GilReader {
     }
 
     /// Reads everything. `now` is the session's clock.
-    pub fn read(&mut self, mapping: &Mapping, around: &mut Surroundings<'_>, now: impl Fn() -> u64) -> GilLook {
+    pub fn read(
+        &mut self,
+        mapping: &Mapping,
+        around: &mut Surroundings<'_>,
+        now: impl Fn() -> u64,
+    ) -> GilLook {
         let totals = mapping.totals();
         if totals.window_start_ns.load(Acquire) == 0 {
             return GilLook::default();
@@ -169,7 +176,10 @@ impl GilReader {
         let key = around.registry.of_serial(copy.serial, copy.thread_id, copy.thread_pointer, at);
         self.drain(number, key, mapping, (slot, ring), around, look);
         sums.add(&copy, at);
-        let version = (copy.acquires, (copy.phase as u64).wrapping_add(copy.hold.sum_ns).wrapping_add(copy.wait.sum_ns));
+        let version = (
+            copy.acquires,
+            (copy.phase as u64).wrapping_add(copy.hold.sum_ns).wrapping_add(copy.wait.sum_ns),
+        );
         if self.seen.insert(copy.serial, version) != Some(version) || copy.phase != 0 {
             look.threads.push(thread(key, &copy, at));
         }
@@ -270,7 +280,9 @@ impl GilReader {
     }
 
     fn count_lost(&self, totals: &GilTotals, sums: &Sums, look: &mut GilLook) {
-        let mut lost = |cause: &str, n: u64| drop(look.lost.insert(cause.to_owned(), n));
+        let mut lost = |cause: &str, n: u64| {
+            look.lost.insert(cause.to_owned(), n);
+        };
         lost("ring_full", sums.lost_full);
         lost("nested", sums.lost_nested);
         lost("no_slot", totals.lost_no_slot.load(Relaxed));
@@ -278,16 +290,21 @@ impl GilReader {
         lost("handoff_table_full", totals.handoffs_overflow.load(Relaxed));
         let unblamed_ns = totals.blame_overflow_ns.load(Relaxed);
         if unblamed_ns != 0 {
-            let why = format!("the blame table is full: {unblamed_ns} ns of wait are charged to nobody");
+            let why =
+                format!("the blame table is full: {unblamed_ns} ns of wait are charged to nobody");
             look.notes.insert("blame_table".to_owned(), why);
         }
         if self.torn != 0 {
-            let why = format!("{} copies of counters were torn: their threads never paused", self.torn);
+            let why =
+                format!("{} copies of counters were torn: their threads never paused", self.torn);
             look.notes.insert("counters".to_owned(), why);
         }
         if let Some((number, why)) = self.quarantined.first_key_value() {
             let n = self.quarantined.len();
-            look.notes.insert("rings".to_owned(), format!("{n} quarantined; the first is {number}: {why}"));
+            look.notes.insert(
+                "rings".to_owned(),
+                format!("{n} quarantined; the first is {number}: {why}"),
+            );
         }
     }
 }
@@ -296,7 +313,10 @@ impl GilReader {
 fn native(around: &Surroundings<'_>, holder: u32, at_ns: u64, duration_ns: u64) -> Option<u32> {
     let samples = around.native.get(&around.registry.key_of(holder))?;
     let wait = at_ns.saturating_sub(duration_ns)..=at_ns;
-    majority(samples.iter().filter(|sample| wait.contains(&sample.at_ns)).map(|sample| sample.module)).flatten()
+    majority(
+        samples.iter().filter(|sample| wait.contains(&sample.at_ns)).map(|sample| sample.module),
+    )
+    .flatten()
 }
 
 fn thread(key: ThreadKey, slot: &SlotCopy, at: u64) -> ThreadGil {
@@ -328,7 +348,8 @@ fn estimate(sample: &mut GilSample, every: u32) -> String {
         let (low, high) = wire::histogram::bounds(usize::from(bucket));
         (low as f64 + high.min(sample.hold.max_ns.max(low)) as f64) / 2.0
     };
-    let squares: f64 = sample.hold.buckets.iter().map(|(b, n)| *n as f64 * middle(*b).powi(2)).sum();
+    let squares: f64 =
+        sample.hold.buckets.iter().map(|(b, n)| *n as f64 * middle(*b).powi(2)).sum();
     let error_ns = ((every - 1) as f64 * squares).sqrt();
     let percent = if sample.held_ns == 0 { 0.0 } else { 100.0 * error_ns / sample.held_ns as f64 };
     format!(

@@ -131,7 +131,8 @@ impl Live {
         let Some(mapping) = &self.mapping else { return batch };
         let clock = self.clock;
         let samples = self.python.as_mut().map(|python| python.native.take()).unwrap_or_default();
-        let native = samples.into_iter().filter_map(|(id, list)| Some((self.registry.alive(id)?, list)));
+        let native =
+            samples.into_iter().filter_map(|(id, list)| Some((self.registry.alive(id)?, list)));
         let native = native.collect();
         let python = self.python.as_ref().map(|python| (&python.memory, &python.layout));
         let modules = self.python.as_ref().map_or(&[][..], |python| python.native.modules());
@@ -219,8 +220,12 @@ impl Python {
 fn silence(mapping: &Mapping) -> Option<String> {
     let header = mapping.header();
     match header.status.load(Acquire) {
-        status::NO_GIL_YET => Some("the interpreter has no GIL before it starts a thread".to_owned()),
-        status::NOT_PYTHON => Some("no interpreter among the process's global symbols (loaded privately?)".to_owned()),
+        status::NO_GIL_YET => {
+            Some("the interpreter has no GIL before it starts a thread".to_owned())
+        }
+        status::NOT_PYTHON => {
+            Some("no interpreter among the process's global symbols (loaded privately?)".to_owned())
+        }
         status::FAILED => Some(failure(header.error.load(Relaxed)).to_owned()),
         status::NEW | status::BOOTING => Some("waiting for the GIL".to_owned()),
         _ => None,
@@ -234,7 +239,9 @@ fn failure(code: u32) -> &'static str {
         error::THREAD => "the target could not start a thread (limit reached?)",
         error::SYMBOL => "a function of the interpreter was not found",
         error::GOT => "the interpreter does not call its GIL's functions through a GOT",
-        error::CALIBRATION => "the GIL was not found: one release and acquire did not look as expected",
+        error::CALIBRATION => {
+            "the GIL was not found: one release and acquire did not look as expected"
+        }
         error::FINALIZING => "the interpreter is shutting down",
         error::PROTECT => "a page of the target could not be protected as needed",
         error::CLOCK => "the process forbids itself to read the time stamp counter (PR_SET_TSC)",

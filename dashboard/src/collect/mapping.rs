@@ -17,7 +17,13 @@ use wire::slot::Slot;
 use wire::totals::{Blame, GilTotals, Handoff};
 
 /// The bytes of a new segment's first page.
-pub fn header_page(layout: &Layout, clock: Clock, plan: Plan, daemon_pid: u32, target_pid: u32) -> Vec<u8> {
+pub fn header_page(
+    layout: &Layout,
+    clock: Clock,
+    plan: Plan,
+    daemon_pid: u32,
+    target_pid: u32,
+) -> Vec<u8> {
     // SAFETY: all-zero is a valid `Header`: integers and atomics.
     let mut header: Header = unsafe { std::mem::zeroed() };
     header.magic = MAGIC.into();
@@ -51,7 +57,9 @@ impl Mapping {
     }
 
     fn at<T>(&self, offset: usize) -> &T {
-        assert!(offset + size_of::<T>() <= self.map.len() && offset.is_multiple_of(align_of::<T>()));
+        assert!(
+            offset + size_of::<T>() <= self.map.len() && offset.is_multiple_of(align_of::<T>())
+        );
         // SAFETY: within the mapping and aligned (asserted). `T` is one of the structures of `wire`
         // made of atomics; their few plain fields are read through `volatile` or were ours to write.
         unsafe { &*self.map.as_ptr().add(offset).cast::<T>() }
@@ -59,7 +67,9 @@ impl Mapping {
 
     /// `n` structures from `offset` on.
     fn many<T>(&self, offset: usize, n: usize) -> &[T] {
-        assert!(offset + n * size_of::<T>() <= self.map.len() && offset.is_multiple_of(align_of::<T>()));
+        assert!(
+            offset + n * size_of::<T>() <= self.map.len() && offset.is_multiple_of(align_of::<T>())
+        );
         // SAFETY: as in `at`.
         unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<T>(), n) }
     }
@@ -88,7 +98,8 @@ impl Mapping {
     pub fn slot(&self, i: usize) -> Option<(&Slot, &[Entry])> {
         (i < self.layout.n_slots).then(|| {
             let slot = self.at(self.layout.slots() + i * self.layout.slot_stride());
-            let ring = self.many(self.layout.rings() + i * self.layout.ring_stride(), self.layout.ring_events);
+            let ring = self
+                .many(self.layout.rings() + i * self.layout.ring_stride(), self.layout.ring_events);
             (slot, ring)
         })
     }

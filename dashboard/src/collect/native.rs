@@ -72,7 +72,9 @@ impl NativeSampler {
                 watch.idle_polls = 0;
             } else if self.refused.is_none() && self.watched.len() < 2 * THREADS {
                 match sampler(thread_id) {
-                    Ok(sampler) => drop(self.watched.insert(thread_id, Watch { sampler, idle_polls: 0 })),
+                    Ok(sampler) => {
+                        drop(self.watched.insert(thread_id, Watch { sampler, idle_polls: 0 }))
+                    }
                     // The thread has just ended: nothing to know.
                     Err(error) if error.raw_os_error() == Some(nix::libc::ESRCH) => {}
                     Err(error) => self.refused = Some(refusal(&error)),
@@ -128,7 +130,10 @@ impl NativeSampler {
 pub fn majority(samples: impl Iterator<Item = Option<u32>>) -> Option<Option<u32>> {
     let mut counts: HashMap<Option<u32>, u32> = HashMap::new();
     samples.for_each(|module| *counts.entry(module).or_default() += 1);
-    counts.into_iter().max_by_key(|(module, count)| (*count, module.is_none())).map(|(module, _)| module)
+    counts
+        .into_iter()
+        .max_by_key(|(module, count)| (*count, module.is_none()))
+        .map(|(module, _)| module)
 }
 
 fn sampler(thread_id: u32) -> std::io::Result<Sampler> {

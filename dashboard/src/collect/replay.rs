@@ -16,15 +16,13 @@ pub struct Replayed {
 pub fn replay(path: &Path) -> Result<Replayed, RecordingError> {
     let recording = Recording::open(path)?;
     let mut store = Store::new(recording.target().clone());
-    let mut replayed = 0;
     let mut damage = None;
-    for batch in recording.batches() {
+    for (replayed, batch) in recording.batches().enumerate() {
         match batch {
             Ok(batch) => store.apply(&batch),
             Err(error) if replayed == 0 => return Err(error),
             Err(error) => damage = Some(error),
         }
-        replayed += 1;
     }
     Ok(Replayed { store, finished: recording.is_finished(), damage })
 }

@@ -34,7 +34,6 @@ pub fn consistent<T>(sequence: &AtomicU32, read: impl Fn() -> T) -> (T, bool) {
 /// A slot's counters; times in ns.
 #[derive(Clone, Debug, Default)]
 pub struct SlotCopy {
-    pub state: u32,
     pub thread_id: u32,
     pub thread_pointer: u64,
     pub serial: u32,
@@ -73,7 +72,6 @@ impl SlotCopy {
             max_ns: word(&histogram.max_ns),
         };
         Self {
-            state: slot.state.load(Relaxed),
             thread_id: slot.thread_id.load(Relaxed),
             thread_pointer: word(&slot.thread_pointer),
             serial: slot.serial.load(Relaxed),
@@ -105,7 +103,8 @@ impl SlotCopy {
 
     /// Time waited by `now`, the wait that is going on included.
     pub fn wait_ns(&self, now: u64) -> u64 {
-        let running = if self.phase == phase::WAITING { now.saturating_sub(self.wait_start_ns) } else { 0 };
+        let running =
+            if self.phase == phase::WAITING { now.saturating_sub(self.wait_start_ns) } else { 0 };
         self.wait.sum_ns.saturating_add(running)
     }
 }
@@ -114,7 +113,8 @@ impl SlotCopy {
 pub fn hist(histogram: &Histogram) -> Hist {
     const { assert!(BUCKETS <= 256) };
     let counts = histogram.counts.iter().enumerate();
-    let buckets = counts.map(|(i, count)| (i as u8, count.load(Relaxed))).filter(|(_, count)| *count != 0);
+    let buckets =
+        counts.map(|(i, count)| (i as u8, count.load(Relaxed))).filter(|(_, count)| *count != 0);
     Hist {
         buckets: buckets.collect(),
         sum_ns: histogram.sum_ns.load(Relaxed),

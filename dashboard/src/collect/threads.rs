@@ -41,13 +41,21 @@ pub struct Registry {
 impl Registry {
     pub fn new(pid: u32) -> Self {
         let (known, by_thread_id) = (HashMap::new(), HashMap::new());
-        Self { pid, next: 1, known, by_thread_id, by_inner_id: HashMap::new(), by_serial: HashMap::new() }
+        Self {
+            pid,
+            next: 1,
+            known,
+            by_thread_id,
+            by_inner_id: HashMap::new(),
+            by_serial: HashMap::new(),
+        }
     }
 
     /// Takes in the threads that are alive now; those no longer there have ended.
     pub fn see(&mut self, alive: &[OsThread], now: u64) {
         for thread in alive {
-            let key = self.by_thread_id.get(&thread.thread_id).copied().or_else(|| self.adopt(thread));
+            let key =
+                self.by_thread_id.get(&thread.thread_id).copied().or_else(|| self.adopt(thread));
             let same = key.filter(|key| self.is_same(*key, thread));
             match (same, key) {
                 (Some(key), _) => self.rename_by_kernel(key, &thread.comm),
@@ -102,7 +110,14 @@ impl Registry {
             ended_ns: None,
         };
         let start_ticks = thread.map(|thread| thread.start_ticks);
-        let known = Known { fact, inner_id, start_ticks, serial: None, thread_pointer: None, changed: true };
+        let known = Known {
+            fact,
+            inner_id,
+            start_ticks,
+            serial: None,
+            thread_pointer: None,
+            changed: true,
+        };
         self.known.insert(key, known);
         self.by_inner_id.insert(inner_id, key);
         if thread.is_some() {
@@ -121,12 +136,19 @@ impl Registry {
     }
 
     /// The key of the thread behind an agent's serial.
-    pub fn of_serial(&mut self, serial: u32, inner_id: u32, thread_pointer: u64, now: u64) -> ThreadKey {
+    pub fn of_serial(
+        &mut self,
+        serial: u32,
+        inner_id: u32,
+        thread_pointer: u64,
+        now: u64,
+    ) -> ThreadKey {
         if let Some(key) = self.by_serial.get(&serial) {
             return *key;
         }
         let living = self.by_inner_id.get(&inner_id).copied();
-        let unclaimed = living.filter(|key| self.known.get(key).is_some_and(|known| known.serial.is_none()));
+        let unclaimed =
+            living.filter(|key| self.known.get(key).is_some_and(|known| known.serial.is_none()));
         if let (Some(former), None) = (living, unclaimed) {
             // The kernel has given the id of a thread with a serial of its own to a new one.
             self.end(former, now);
@@ -179,9 +201,13 @@ impl Registry {
                     || known.thread_pointer == Some(thread.thread_ident)
                     || (thread.is_main && fact.is_main)
             };
-            let Some(name) = threads.iter().find(same).and_then(|thread| thread.name.clone()) else { continue };
+            let Some(name) = threads.iter().find(same).and_then(|thread| thread.name.clone())
+            else {
+                continue;
+            };
             // `threading` makes a dummy for a foreign thread that asks for its own name.
-            let kind = if name.starts_with("Dummy-") { ThreadKind::Foreign } else { ThreadKind::Python };
+            let kind =
+                if name.starts_with("Dummy-") { ThreadKind::Foreign } else { ThreadKind::Python };
             if fact.name != name || fact.kind != kind {
                 (fact.name, fact.kind) = (name, kind);
                 known.changed = true;
@@ -221,8 +247,12 @@ impl Registry {
 
     /// Forgets the oldest dead threads beyond `most`; their keys then read as no thread.
     pub fn forget_beyond(&mut self, most: usize) {
-        let mut dead: Vec<ThreadKey> =
-            self.known.values().filter(|known| !known.fact.alive && !known.changed).map(|k| k.fact.key).collect();
+        let mut dead: Vec<ThreadKey> = self
+            .known
+            .values()
+            .filter(|known| !known.fact.alive && !known.changed)
+            .map(|k| k.fact.key)
+            .collect();
         if dead.len() <= most {
             return;
         }

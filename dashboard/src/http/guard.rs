@@ -40,6 +40,7 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
     response
 }
 
+#[expect(clippy::result_large_err, reason = "the refusal is the response itself, once a request")]
 fn admit(app: &App, request: &Request) -> Result<(), Response> {
     let headers = request.headers();
     let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());

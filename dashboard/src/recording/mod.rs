@@ -19,7 +19,6 @@ mod write;
 mod tests;
 
 pub use read::Recording;
-pub use schema::FORMAT_VERSION;
 pub use write::Recorder;
 
 use std::path::PathBuf;

@@ -1,5 +1,6 @@
 //! Recordings on a real disk: what was written comes back, also after a real `kill -9`.
 
+use super::schema::FORMAT_VERSION;
 use super::*;
 use crate::batch::*;
 use crate::collect::generate::Scenario;

@@ -7,11 +7,6 @@ use crate::store::{self, CpuTotals, GilTotals, Histograms, Range, Snapshot};
 /// Samples of the process in a report at most: more than any page is wide.
 const PROCESS_POINTS: usize = 2_000;
 
-/// The report of the whole session.
-pub fn build(snapshot: &Snapshot<'_>) -> Report {
-    build_range(snapshot, snapshot.range())
-}
-
 /// The report of a part of it; the window says what it truly covers.
 pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
     let totals = snapshot.totals(range);

@@ -9,8 +9,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
-pub use build::{build, build_range};
-pub use schema::*;
+pub use build::build_range;
 
 use crate::plot::PlotError;
 use crate::store::{Range, Snapshot};

@@ -1,5 +1,6 @@
 //! The report keeps its schema, agrees with the session to the unit, and knows what it does not know.
 
+use super::schema::ThreadGil;
 use super::*;
 use crate::batch::{Batch, Target as Watched};
 use crate::collect::generate::Scenario;
@@ -91,7 +92,7 @@ fn the_schema_is_the_documented_one() {
 fn figures_add_up() {
     let scenario = Scenario { duration_ns: 8 * SECOND, ..Default::default() };
     let store = store(&scenario);
-    let report = build(&store.snapshot());
+    let report = build_range(&store.snapshot(), store.snapshot().range());
     let gil = report.gil.as_ref().unwrap();
     assert_eq!(gil.held_ns + gil.free_ns, report.window.duration_ns);
     let sum = |of: fn(&ThreadGil) -> u64| -> u64 {

@@ -284,13 +284,6 @@ pub struct HandoffRow {
     pub wait_ns: u64,
 }
 
-/// Which events an answer prefers when there are more than its limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EventOrder {
-    Newest,
-    Longest,
-}
-
 /// Single events in a range, oldest first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Events<'a> {

@@ -50,11 +50,6 @@ impl<'a> Snapshot<'a> {
         self.store.threads.iter().map(|thread| &thread.fact)
     }
 
-    /// How many dead threads are no longer kept one by one.
-    pub fn threads_folded(&self) -> u64 {
-        self.store.threads.folded().threads
-    }
-
     pub fn thread(&self, key: ThreadKey) -> Option<&'a ThreadFact> {
         self.store.threads.get(key).map(|thread| &thread.fact)
     }
@@ -87,11 +82,6 @@ impl<'a> Snapshot<'a> {
     /// Whether the process or its threads were ever sampled.
     pub fn has_cpu(&self) -> bool {
         self.store.cpu_at_ns.is_some()
-    }
-
-    /// Threads that wait for the GIL at the newest sample; null when the GIL is not watched.
-    pub fn waiters_now(&self) -> Option<u32> {
-        self.store.gil_last.as_ref().map(|gil| gil.waiters_now)
     }
 
     /// Whether the answer for `range` is the session's own totals.

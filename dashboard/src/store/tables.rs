@@ -195,19 +195,13 @@ impl<'a> Snapshot<'a> {
         rows
     }
 
-    /// Single events that ended in the range, at most `limit`, oldest first.
-    pub fn events(&self, range: Range, limit: usize, order: EventOrder) -> Events<'a> {
+    /// Single events that ended in the range, the newest `limit` of them, oldest first.
+    pub fn events(&self, range: Range, limit: usize) -> Events<'a> {
         let inside = |event: &&Event| range.start_ns <= event.at_ns && event.at_ns < range.end_ns;
         let mut events: Vec<&Event> = self.store.events.iter().filter(inside).collect();
         let left_out = events.len().saturating_sub(limit);
-        if left_out > 0 {
-            match order {
-                EventOrder::Newest => events.sort_by_key(|event| event.at_ns),
-                EventOrder::Longest => events.sort_by_key(|event| event.duration_ns),
-            }
-            events.drain(..left_out);
-        }
         events.sort_by_key(|event| event.at_ns);
+        events.drain(..left_out);
         Events { events, left_out: left_out as u64, let_go: self.store.events_let_go }
     }
 }

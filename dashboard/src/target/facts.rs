@@ -31,7 +31,9 @@ pub fn end_of(pid: u32) -> String {
     let stat = procfs::process::Process::new(pid as i32).and_then(|process| process.stat());
     // The code is as wait(2) gives it; the kernel shows it only to whoever could trace the process.
     match stat.map(|stat| (stat.state, stat.exit_code)) {
-        Ok(('Z' | 'X', Some(status))) if status & 0x7f != 0 => format!("killed by signal {}", status & 0x7f),
+        Ok(('Z' | 'X', Some(status))) if status & 0x7f != 0 => {
+            format!("killed by signal {}", status & 0x7f)
+        }
         Ok(('Z' | 'X', Some(status))) => format!("exited with status {}", status >> 8 & 0xff),
         _ => "exited".to_owned(),
     }

@@ -87,12 +87,18 @@ impl Launch {
     }
 
     fn map(&self) -> Result<Option<Mapping>, Error> {
-        let map = |prepared: &Prepared| Mapping::open(&prepared.file, prepared.offset, self.entry.layout());
+        let map = |prepared: &Prepared| {
+            Mapping::open(&prepared.file, prepared.offset, self.entry.layout())
+        };
         let mapping = self.prepared.as_ref().map(map).transpose();
         mapping.map_err(|source| Error::Io { what: "mapping the segment", source })
     }
 
-    fn preloaded(self, identity: Identity, mapping: Option<Mapping>) -> Result<Option<Watched>, Error> {
+    fn preloaded(
+        self,
+        identity: Identity,
+        mapping: Option<Mapping>,
+    ) -> Result<Option<Watched>, Error> {
         let pid = identity.pid();
         let clock = self.entry.clock;
         let mut live = Live::new(&identity, clock).map_err(|_| Error::Exited(pid))?;
@@ -138,4 +144,3 @@ fn family(root: u32) -> Vec<u32> {
     }
     found
 }
-

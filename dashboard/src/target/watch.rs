@@ -127,7 +127,9 @@ impl Watcher {
         let before = *self.seccomp.get_or_insert(status.seccomp);
         if status.seccomp != before {
             self.seccomp = Some(status.seccomp);
-            self.watched.live.stop_blame("the process has set up a seccomp filter: holders are not looked at");
+            self.watched
+                .live
+                .stop_blame("the process has set up a seccomp filter: holders are not looked at");
         }
     }
 

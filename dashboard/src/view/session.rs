@@ -2,7 +2,7 @@
 
 use crate::batch::{Ended, Event, Mark, Target};
 use crate::hub::{HubError, HubHandle, SessionId};
-use crate::store::{EventOrder, Events, Range, Snapshot};
+use crate::store::{Events, Range, Snapshot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -85,7 +85,7 @@ struct EventView<'a> {
 
 /// The newest `limit` events of a range, oldest first, and how many there are besides.
 pub fn events<'a>(snapshot: &Snapshot<'a>, range: Range, limit: usize) -> serde_json::Value {
-    let Events { events, left_out, let_go } = snapshot.events(range, limit, EventOrder::Newest);
+    let Events { events, left_out, let_go } = snapshot.events(range, limit);
     let named = |event: &'a Event| {
         let &Event { thread, holder_end, code, native_module, .. } = event;
         let code = snapshot.code(code);

@@ -89,7 +89,8 @@ unsafe extern "C" fn look_at(info: *const PhdrInfo, _bytes: usize, data: *mut c_
     }
     let of_kind = |kind| headers.iter().find(|h| h.kind == kind).map(range);
     let dynamic = of_kind(PT_DYNAMIC).map_or(0, |range| range.0);
-    search.found = Module { base: info.base, dynamic, relro: of_kind(PT_GNU_RELRO).unwrap_or((0, 0)) };
+    search.found =
+        Module { base: info.base, dynamic, relro: of_kind(PT_GNU_RELRO).unwrap_or((0, 0)) };
     1
 }
 
@@ -203,7 +204,12 @@ struct Patch {
 /// GOT entries that may be patched at a time.
 const MAX_PATCHES: usize = 32;
 static PATCHES: [Patch; MAX_PATCHES] = [const {
-    Patch { entry: AtomicU64::new(0), hook: AtomicU64::new(0), original: AtomicU64::new(0), read_only: AtomicU64::new(0) }
+    Patch {
+        entry: AtomicU64::new(0),
+        hook: AtomicU64::new(0),
+        original: AtomicU64::new(0),
+        read_only: AtomicU64::new(0),
+    }
 }; MAX_PATCHES];
 
 /// Why a hook could not be placed.
@@ -239,7 +245,11 @@ pub fn prepare(module: &Module, hook: &Hook, resolved: u64) -> Result<(), Refuse
     let entry = found.ok_or(Refused::NoEntry)?;
     let value = entry.load(Acquire);
     if patch_of(core::ptr::from_ref(entry) as u64).is_some() || is_own(value) {
-        return if hook.original.load(Acquire).is_null() { Err(Refused::NoOriginal) } else { Ok(()) };
+        return if hook.original.load(Acquire).is_null() {
+            Err(Refused::NoOriginal)
+        } else {
+            Ok(())
+        };
     }
     let original = if module.is_lazy(value) { resolved } else { value };
     // In a program that is not position-independent the loader may answer with the program's own stub.

@@ -211,7 +211,9 @@ impl Hot {
     #[inline(always)]
     pub fn handoffs(&self) -> &'static [Handoff] {
         // SAFETY: as for `totals`; the layout has room for N_HANDOFFS entries there.
-        unsafe { core::slice::from_raw_parts(self.handoffs.load(Relaxed) as *const Handoff, N_HANDOFFS) }
+        unsafe {
+            core::slice::from_raw_parts(self.handoffs.load(Relaxed) as *const Handoff, N_HANDOFFS)
+        }
     }
 
     /// The blame table.

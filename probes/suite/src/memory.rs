@@ -50,7 +50,9 @@ pub unsafe fn syscall(number: u64, a: [u64; 6]) -> i64 {
 pub fn thread_pointer() -> u64 {
     let pointer: u64;
     // SAFETY: fs:0 holds the thread pointer itself in every thread that libc set up.
-    unsafe { asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags)) };
+    unsafe {
+        asm!("mov {}, fs:[0]", out(reg) pointer, options(nostack, readonly, preserves_flags))
+    };
     pointer
 }
 

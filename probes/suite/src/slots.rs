@@ -113,7 +113,12 @@ fn is_stale(hot: &Hot, entry: &IndexEntry) -> bool {
 }
 
 /// Gives the entry's thread a slot of its own.
-fn claim(hot: &'static Hot, entry: &IndexEntry, pointer: u64, thread_id: u32) -> Option<&'static Slot> {
+fn claim(
+    hot: &'static Hot,
+    entry: &IndexEntry,
+    pointer: u64,
+    thread_id: u32,
+) -> Option<&'static Slot> {
     let header = hot.header();
     header.claims.fetch_add(1, Relaxed);
     // Until a slot is there, the entry must not lead anybody to the old one.
@@ -138,7 +143,9 @@ fn claim(hot: &'static Hot, entry: &IndexEntry, pointer: u64, thread_id: u32) ->
 fn fresh(hot: &Hot) -> Option<usize> {
     let used = &hot.header().slots_used;
     let n_slots = hot.n_slots() as u32;
-    used.fetch_update(Relaxed, Relaxed, |used| (used < n_slots).then_some(used + 1)).ok().map(|i| i as usize)
+    used.fetch_update(Relaxed, Relaxed, |used| (used < n_slots).then_some(used + 1))
+        .ok()
+        .map(|i| i as usize)
 }
 
 fn retired(hot: &Hot) -> Option<usize> {
@@ -147,7 +154,10 @@ fn retired(hot: &Hot) -> Option<usize> {
     (0..RETIRED_LOOKED_AT.min(n_slots)).map(|step| (start + step) % n_slots.max(1)).find(|i| {
         hot.slot(*i).is_some_and(|slot| {
             slot.state.load(Relaxed) == state::RETIRED
-                && slot.state.compare_exchange(state::RETIRED, state::CLAIMING, Acquire, Relaxed).is_ok()
+                && slot
+                    .state
+                    .compare_exchange(state::RETIRED, state::CLAIMING, Acquire, Relaxed)
+                    .is_ok()
         })
     })
 }

@@ -74,7 +74,8 @@ mod tests {
     fn stamps_telescope_to_the_nanosecond() {
         let clock = Clock::from_tsc(1_000, 5, 2_600_123_457, 1_000_000_000);
         let counters = [1_000u64, 1_001, 77_777, 9_999_999_999, 5_000_000_000_000];
-        let sum: u64 = counters.windows(2).map(|w| clock.stamp_of(w[1]) - clock.stamp_of(w[0])).sum();
+        let sum: u64 =
+            counters.windows(2).map(|w| clock.stamp_of(w[1]) - clock.stamp_of(w[0])).sum();
         assert_eq!(sum, clock.stamp_of(5_000_000_000_000) - clock.stamp_of(1_000));
     }
 

@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn an_event_survives_words() {
-        let event = Event { kind: Kind::Wait as u8, at_ns: 7, duration_ns: 9, code: 3, ..Event::default() };
+        let event =
+            Event { kind: Kind::Wait as u8, at_ns: 7, duration_ns: 9, code: 3, ..Event::default() };
         assert_eq!(Event::from_words(event.to_words()), event);
         assert_eq!(size_of::<Event>(), 8 * WORDS);
     }

@@ -41,7 +41,9 @@ pub fn push(indices: &Indices, entries: &[Entry], event: Event) -> bool {
             return false;
         }
     }
-    let Some(entry) = entries.get(head as usize & entries.len().wrapping_sub(1)) else { return false };
+    let Some(entry) = entries.get(head as usize & entries.len().wrapping_sub(1)) else {
+        return false;
+    };
     for (word, value) in entry.iter().zip(event.to_words()) {
         word.store(value, Relaxed);
     }
@@ -91,8 +93,13 @@ mod tests {
 
     fn ring(n_entries: usize) -> (Indices, Vec<Entry>) {
         let zero = || AtomicU64::new(0);
-        let indices =
-            Indices { head: zero(), tail_seen: zero(), reserved: [0; 6], tail: zero(), reserved_tail: [0; 7] };
+        let indices = Indices {
+            head: zero(),
+            tail_seen: zero(),
+            reserved: [0; 6],
+            tail: zero(),
+            reserved_tail: [0; 7],
+        };
         (indices, (0..n_entries).map(|_| core::array::from_fn(|_| zero())).collect())
     }
 
@@ -125,7 +132,8 @@ mod tests {
         const N: u64 = 200_000;
         let (indices, entries) = ring(64);
         let lost = std::thread::scope(|scope| {
-            let writer = scope.spawn(|| (0..N).filter(|i| !push(&indices, &entries, event(*i))).count() as u64);
+            let writer = scope
+                .spawn(|| (0..N).filter(|i| !push(&indices, &entries, event(*i))).count() as u64);
             let (mut tail, mut seen, mut last) = (0, 0, None);
             loop {
                 let done = writer.is_finished();

@@ -299,7 +299,7 @@ fn blame<'a>(
         samples: 0,
         waits: 0,
         wait_inflicted_ns: 0,
-        native_module: (holder.habit == Habit::Cpu && key.1 % 2 == 0)
+        native_module: (holder.habit == Habit::Cpu && key.1.is_multiple_of(2))
             .then(|| "_hashlib.cpython-312-x86_64-linux-gnu.so".into()),
     })
 }

@@ -97,7 +97,9 @@ fn holder_state(hot: &Hot, eyes: &Eyes) -> Option<u64> {
 /// The word at an address, if it can be read and is not zero.
 fn word(address: u64) -> Option<u64> {
     let mut state = [0; 8];
-    (address != 0 && Own.read(address, &mut state)).then(|| u64::from_le_bytes(state)).filter(|state| *state != 0)
+    (address != 0 && Own.read(address, &mut state))
+        .then(|| u64::from_le_bytes(state))
+        .filter(|state| *state != 0)
 }
 
 /// Charges the time since the last look (or the wait's begin) to what was seen, if anything was.
@@ -147,9 +149,15 @@ fn book(hot: &'static Hot, key: Key, samples: u32, waits: u64, wait_ns: u64) {
         ^ (key.code.wrapping_mul(0x85eb_ca6b))
         ^ key.instruction.wrapping_mul(0xc2b2_ae35);
     for step in 0..PROBES {
-        let Some(entry) = table.get((hash as usize).wrapping_add(step) & (table.len() - 1)) else { break };
+        let Some(entry) = table.get((hash as usize).wrapping_add(step) & (table.len() - 1)) else {
+            break;
+        };
         let holder = entry.holder.load(Relaxed);
-        let found = Key { holder, code: entry.code.load(Relaxed), instruction: entry.instruction.load(Relaxed) };
+        let found = Key {
+            holder,
+            code: entry.code.load(Relaxed),
+            instruction: entry.instruction.load(Relaxed),
+        };
         if holder == 0 && key.holder != 0 {
             entry.code.store(key.code, Relaxed);
             entry.instruction.store(key.instruction, Relaxed);

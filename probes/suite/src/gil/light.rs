@@ -52,7 +52,9 @@ pub(super) fn counted_only(hot: &'static Hot) -> bool {
         return false;
     }
     let Some(slot) = slots::own(hot) else { return false };
-    if slot.phase.load(Relaxed) != phase::HOLDING || slot.scratch[scratch::WEIGHT].load(Relaxed) != 0 {
+    if slot.phase.load(Relaxed) != phase::HOLDING
+        || slot.scratch[scratch::WEIGHT].load(Relaxed) != 0
+    {
         return false;
     }
     totals.held.store(0, Relaxed);

@@ -132,14 +132,16 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
     written(&slot.sequence, || {
         add(&slot.acquires, 1);
         add(&slot.acquires_timed, 1);
-        let wait_ns = if waiting { wait::ended(hot, slot, from, now, gap) } else { away(slot, now) };
+        let wait_ns =
+            if waiting { wait::ended(hot, slot, from, now, gap) } else { away(slot, now) };
         hot.holder_slot.store(hot.number_of(slot) as u32 + 1, Relaxed);
         if from != serial && from != 0 {
             hand_over(hot, from, serial, wait_ns);
         }
         slot.phase.store(phase::HOLDING, Relaxed);
         slot.hold_start_ns.store(now, Relaxed);
-        let so_far = if hot.is_semaphore() { semaphore::waited(totals, now) } else { waited(totals, now) };
+        let so_far =
+            if hot.is_semaphore() { semaphore::waited(totals, now) } else { waited(totals, now) };
         slot.scratch[scratch::HOLD_WAITED].store(so_far, Relaxed);
         slot.scratch[scratch::WEIGHT].store(weight, Relaxed);
     });
@@ -264,8 +266,13 @@ pub(crate) fn tell_of_hold(hot: &'static Hot, slot: &Slot, now: u64, hold_ns: u6
     } else {
         return;
     };
-    let event =
-        Event { kind: kind as u8, at_ns: now, duration_ns: hold_ns, drop_to_release_ns, ..Event::default() };
+    let event = Event {
+        kind: kind as u8,
+        at_ns: now,
+        duration_ns: hold_ns,
+        drop_to_release_ns,
+        ..Event::default()
+    };
     tell(hot, slot, event);
 }
 

@@ -17,7 +17,8 @@ use wire::totals::GilTotals;
 
 /// `errno` when the semaphore is taken (`EAGAIN`) is put back to what it was.
 fn try_wait(semaphore: u64) -> bool {
-    let (try_wait, errno) = (ORIGINALS.sem_trywait.load(Relaxed), ORIGINALS.errno_location.load(Relaxed));
+    let (try_wait, errno) =
+        (ORIGINALS.sem_trywait.load(Relaxed), ORIGINALS.errno_location.load(Relaxed));
     if try_wait.is_null() || errno.is_null() {
         return false;
     }

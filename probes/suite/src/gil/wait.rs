@@ -22,8 +22,11 @@ pub struct Timespec {
 const ROUNDING_NS: u64 = 1_000;
 
 /// A turn of a wait begins: `pthread_cond_timedwait(cond, mutex, deadline)`.
+///
+/// # Safety
+/// `deadline` is null or a valid timespec, as that function demands.
 #[inline(never)]
-pub extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec) {
+pub unsafe extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec) {
     let hot = &HOT;
     if hot.segment.load(Relaxed) == 0 || hot.totals().window_start_ns.load(Relaxed) == 0 {
         return;
@@ -33,7 +36,9 @@ pub extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec) {
     let deadline_ns = match deadline.is_null() {
         true => 0,
         // SAFETY: the caller passes pthread_cond_timedwait a valid timespec; it is only read.
-        false => unsafe { (*deadline).seconds as u64 * 1_000_000_000 + (*deadline).nanoseconds as u64 },
+        false => unsafe {
+            (*deadline).seconds as u64 * 1_000_000_000 + (*deadline).nanoseconds as u64
+        },
     };
     if slot.phase.load(Relaxed) == phase::WAITING {
         goes_on(hot, slot, now, deadline_ns);
@@ -91,7 +96,8 @@ fn goes_on(hot: &'static Hot, slot: &'static Slot, now: u64, deadline_ns: u64) {
     let totals = hot.totals();
     let later = deadline_ns.saturating_sub(slot.scratch[scratch::DEADLINE].load(Relaxed));
     let timed_out = later + ROUNDING_NS >= interval_ns(hot);
-    let same_holder = slot.scratch[scratch::SWITCHES].load(Relaxed) == totals.handoffs.load(Relaxed);
+    let same_holder =
+        slot.scratch[scratch::SWITCHES].load(Relaxed) == totals.handoffs.load(Relaxed);
     if timed_out && same_holder && totals.held.load(Relaxed) != 0 {
         written(&totals.sequence, || {
             add(&totals.drop_requests, 1);
@@ -175,6 +181,10 @@ pub extern "C" fn forced_switch() {
     }
     let now = hot.now();
     if let Some(slot) = slots::own(hot) {
-        tell(hot, slot, Event { kind: Kind::ForcedSwitchWait as u8, at_ns: now, ..Event::default() });
+        tell(
+            hot,
+            slot,
+            Event { kind: Kind::ForcedSwitchWait as u8, at_ns: now, ..Event::default() },
+        );
     }
 }
