@@ -1,26 +1,17 @@
 //! The blame table of a segment, joined with program counters: who made others wait, doing what.
 //!
 //! Rows of one holder, code and line are added up. A row's native module is the object in which the
-//! holder's program counter was found most often while the row grew.
+//! holder's program counter was found while the row grew (see `native`).
 
 use super::gil::Surroundings;
 use super::mapping::Mapping;
+use super::native::main_module;
 use crate::batch::{BlameTotal, ThreadKey};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 /// Program counters without which a row's module is not told.
-const LEAST_SAMPLES: f64 = 5.0;
-/// Share of them that a module needs.
-const MODULE_SHARE: f64 = 0.5;
-/// The same for what the interpreter itself calls all the time: memory functions, locks.
-const EVERYBODYS_SHARE: f64 = 0.8;
-
-fn is_everybodys(module: &str) -> bool {
-    ["libc.so", "libc-", "libm.so", "libpthread", "ld-linux", "[vdso]"]
-        .iter()
-        .any(|name| module.starts_with(name))
-}
+const LEAST_LOOKS: f64 = 5.0;
 
 type Place = (ThreadKey, u32, Option<u32>);
 
@@ -94,12 +85,9 @@ impl BlameReader {
     }
 
     fn module_of(&self, place: &Place, modules: &[String]) -> Option<String> {
-        let tally = self.native.get(place)?;
-        let (module, weight) = tally.iter().max_by(|a, b| a.1.total_cmp(b.1))?;
-        let all: f64 = tally.values().sum();
-        let name = module.and_then(|i| modules.get(i as usize))?;
-        let needed = if is_everybodys(name) { EVERYBODYS_SHARE } else { MODULE_SHARE };
-        (all >= LEAST_SAMPLES && *weight > needed * all).then(|| name.clone())
+        let tally =
+            self.native.get(place).filter(|tally| tally.values().sum::<f64>() >= LEAST_LOOKS)?;
+        main_module(tally, modules).and_then(|index| modules.get(index as usize).cloned())
     }
 }
 

@@ -8,7 +8,7 @@ use super::blame::BlameReader;
 use super::codes::Codes;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
-use super::native::{PcSample, majority};
+use super::native::{PcSample, main_module};
 use super::slots::{SlotCopy, consistent, hist};
 use super::threads::Registry;
 use crate::batch::{
@@ -309,14 +309,15 @@ impl GilReader {
     }
 }
 
-/// The object whose code the holder ran for most of a wait that ended at `at_ns`.
+/// The object whose code the holder ran during a wait that ended at `at_ns`.
 fn native(around: &Surroundings<'_>, holder: u32, at_ns: u64, duration_ns: u64) -> Option<u32> {
     let samples = around.native.get(&around.registry.key_of(holder))?;
     let wait = at_ns.saturating_sub(duration_ns)..=at_ns;
-    majority(
-        samples.iter().filter(|sample| wait.contains(&sample.at_ns)).map(|sample| sample.module),
-    )
-    .flatten()
+    let mut looks = HashMap::new();
+    for sample in samples.iter().filter(|sample| wait.contains(&sample.at_ns)) {
+        *looks.entry(sample.module).or_default() += 1.0;
+    }
+    main_module(&looks, around.modules)
 }
 
 fn thread(key: ThreadKey, slot: &SlotCopy, at: u64) -> ThreadGil {
