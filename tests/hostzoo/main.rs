@@ -1,1 +1,150 @@
-//! zoo
+//! The host contract: whatever a process does, with gilscope it does the same, and afterwards it is as it was.
+//!
+//! Each host of `hosts/` does a fixed, seeded piece of work. It runs alone, then with gilscope being
+//! attached and detached as fast as that goes, then under `gilscope run`. What it says, on stdout and
+//! stderr, and how it exits must be equal; what /proc tells of it must be what it was before.
+
+#[allow(dead_code, reason = "this suite uses a part of the harness")]
+#[path = "../e2e/harness/mod.rs"]
+mod harness;
+
+mod contract;
+mod daemon_threads;
+
+use contract::State;
+use harness::session::{gilscope, run};
+use harness::{Program, Python, interpreters, process::Process, scratch, tests_dir};
+use serde_json::Value;
+use std::process::Command;
+
+/// Attach and detach this often at least, the last times with the host quiet again.
+const CYCLES: usize = 4;
+
+/// What a host let the world see.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    truth: Value,
+    exit: Option<i32>,
+    stderr: String,
+}
+
+fn command(python: &Python, host: &str) -> Command {
+    let mut command = Command::new(&python.path);
+    let folder =
+        if host.starts_with("programs/") { tests_dir() } else { tests_dir().join("hostzoo/hosts") };
+    command.arg(folder.join(host)).env("PYTHONPATH", tests_dir().join("programs"));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn end(program: Program, truth: Value) -> Seen {
+    let ended = program.end();
+    Seen { truth, exit: ended.status.code(), stderr: ended.stderr }
+}
+
+fn alone(python: &Python, host: &str) -> Seen {
+    let mut program = Program::from_command(&mut command(python, host));
+    program.say("go");
+    let truth = program.truth();
+    end(program, truth)
+}
+
+/// One attach and detach; what went wrong, if anything did.
+fn cycle(program: &Program) -> Result<(), String> {
+    let folder = scratch();
+    let file = folder.path().join("r.gilscope");
+    let file = file.to_str().expect("UTF-8");
+    let ended = run(&[
+        "attach",
+        &program.pid().to_string(),
+        "-d",
+        "20ms",
+        "--no-dashboard",
+        "-q",
+        "-o",
+        file,
+    ]);
+    if ended.status.success() { Ok(()) } else { Err(format!("{ended:?}")) }
+}
+
+fn attached(python: &Python, host: &str) -> Seen {
+    let mut program = Program::from_command(&mut command(python, host));
+    program.wait_quiet();
+    let before = State::of(&program);
+    program.say("go");
+    let mut residue = Vec::new();
+    let mut truth = None;
+    while truth.is_none() || residue.len() < CYCLES {
+        cycle(&program).unwrap_or_else(|e| panic!("cycle {} on {host}: {e}", residue.len()));
+        residue.push(program.n_residue_maps());
+        truth = truth.or_else(|| program.truth_if_said());
+    }
+    program.wait_quiet();
+    let second = residue[1];
+    assert!(residue[1..].iter().all(|n| *n == second), "mappings of ours grow: {residue:?}");
+    println!("{} cycles, {second} mappings of ours left", residue.len());
+    assert_eq!(State::of(&program), before, "the host is not as it was");
+    end(program, truth.expect("said"))
+}
+
+fn preloaded(python: &Python, host: &str) -> Seen {
+    let folder = scratch();
+    let inner = command(python, host);
+    let mut outer = gilscope();
+    outer
+        .args(["run", "--no-dashboard", "-q", "-o"])
+        .arg(folder.path().join("r.gilscope"))
+        .arg("--");
+    outer.arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        outer.env(name, value.expect("no host removes a variable"));
+    }
+    let mut program = Program::from_process(Process::start(&mut outer));
+    program.say("go");
+    let truth = program.truth();
+    end(program, truth)
+}
+
+fn undisturbed(python: &Python, host: &str) {
+    let alone = alone(python, host);
+    assert_eq!(attached(python, host), alone, "attached and detached");
+    assert_eq!(preloaded(python, host), alone, "under gilscope run");
+}
+
+/// One host on all interpreters that it runs on: `host!(name, "file.py", on_… )`.
+macro_rules! host {
+    ($name:ident, $file:literal, [$($test:ident $python:literal),+ $(,)?]) => {
+        mod $name {
+            $(#[test]
+            fn $test() {
+                super::interpreters::run_on($python, |python| super::undisturbed(python, $file));
+            })+
+        }
+    };
+    ($name:ident, $file:literal) => {
+        host!($name, $file, [
+            python_2_7 "2.7", python_3_6 "3.6", python_3_9 "3.9", debian_3_11 "debian 3.11",
+            python_3_12 "3.12", python_3_13 "3.13",
+        ]);
+    };
+}
+
+host!(an_idle_event_loop_is_undisturbed, "idle_epoll.py");
+host!(a_malloc_storm_is_undisturbed, "malloc_storm.py");
+host!(an_import_storm_is_undisturbed, "import_storm.py");
+host!(a_forking_host_is_undisturbed, "forks.py");
+host!(a_fork_pool_is_undisturbed, "programs/fork_pool.py");
+host!(a_subprocess_storm_is_undisturbed, "programs/subprocs.py");
+host!(thread_churn_is_undisturbed, "thread_churn.py");
+host!(c_callbacks_are_undisturbed, "callbacks.py");
+host!(a_host_that_closes_all_descriptors_is_undisturbed, "closerange.py");
+host!(
+    a_signal_storm_is_undisturbed,
+    "signals.py",
+    [python_3_6 "3.6", debian_3_11 "debian 3.11", python_3_12 "3.12", python_3_13 "3.13"]
+);
+host!(
+    asyncio_is_undisturbed,
+    "asyncio_tasks.py",
+    [python_3_6 "3.6", debian_3_11 "debian 3.11", python_3_12 "3.12", python_3_13 "3.13"]
+);

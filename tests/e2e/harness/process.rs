@@ -105,6 +105,11 @@ impl Process {
         })
     }
 
+    /// Its next line on stdout, if there is one by now.
+    pub(crate) fn stdout_line_if_any(&self) -> Option<String> {
+        self.stdout.arriving.try_recv().ok()
+    }
+
     /// Waits for a line on stderr that `wanted` likes; an end of stderr before that is a failure.
     pub(crate) fn stderr_line(&self, wanted: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + PATIENCE;

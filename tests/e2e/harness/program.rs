@@ -56,6 +56,11 @@ impl Program {
         truth
     }
 
+    /// Its next truth, if it has been said by now.
+    pub(crate) fn truth_if_said(&self) -> Option<Value> {
+        self.process.stdout_line_if_any().map(|line| parse(&line))
+    }
+
     /// Waits until every thread sleeps in `read`: the GIL is free and nobody wants it.
     pub(crate) fn wait_quiet(&self) {
         let quiet = |calls: &Vec<String>| calls.iter().all(|call| call.starts_with("0 0x"));

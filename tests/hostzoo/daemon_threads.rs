@@ -1,0 +1,56 @@
+//! Finalisation with daemon threads at work, while gilscope is attached, or just attaches.
+
+use crate::cycle;
+use crate::harness::process::Process;
+use crate::harness::session::gilscope;
+use crate::harness::{Program, Python, Session, scratch};
+use crate::on_typical_pythons;
+
+fn while_attached(python: &Python) {
+    for _ in 0..3 {
+        let mut program = Program::start(python, "exits.py", &["7"]);
+        let session = Session::attach(&program, &[]);
+        program.say("stop");
+        let ended = program.end();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+        assert!(session.wait().0.status.success());
+    }
+}
+on_typical_pythons!(daemon_threads_at_exit_while_attached_end_as_ever, while_attached);
+
+fn while_attaching(python: &Python) {
+    for _ in 0..8 {
+        let mut program = Program::start(python, "exits.py", &["7"]);
+        let folder = scratch();
+        let mut command = gilscope();
+        command.args([
+            "attach",
+            &program.pid().to_string(),
+            "-d",
+            "1s",
+            "--no-dashboard",
+            "-q",
+            "-o",
+        ]);
+        let attaching = Process::start(command.arg(folder.path().join("r.gilscope")));
+        program.say("stop");
+        let ended = program.end();
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+        // Whether it got in is a race; that it ends, and says so without a panic, is not.
+        let ended = attaching.finish();
+        assert!([Some(0), Some(1), Some(3)].contains(&ended.status.code()), "{ended:?}");
+        assert!(!ended.stderr.contains("panicked"), "{ended:?}");
+    }
+}
+on_typical_pythons!(daemon_threads_at_exit_while_attaching_end_as_ever, while_attaching);
+
+fn after_detach(python: &Python) {
+    let mut program = Program::start(python, "exits.py", &["7"]);
+    for _ in 0..3 {
+        cycle(&program).unwrap();
+    }
+    program.say("stop");
+    let ended = program.end();
+    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+}
+on_typical_pythons!(daemon_threads_at_exit_after_detach_end_as_ever, after_detach);
