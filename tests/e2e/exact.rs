@@ -95,3 +95,19 @@ on_pythons!(
     foreign_threads,
     [python_3_8 "3.8", python_3_11 "3.11", python_3_13 "3.13"]
 );
+
+fn gil_comes_later(python: &Python) {
+    let mut program = Program::start(python, "late_gil.py", &[]);
+    program.wait_quiet();
+    let session = Session::attach(&program, &[]);
+    program.say("go");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    program.say("stop");
+    program.truth();
+    let report = session.finish();
+    program.end_well();
+    report.check_sums(false);
+    let utilization = report.ratio("gil.utilization");
+    assert!(utilization > 0.8, "two busy threads were seen: {utilization}");
+}
+on_every_python!(a_gil_that_comes_with_the_first_thread_is_found, gil_comes_later);

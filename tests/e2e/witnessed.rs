@@ -9,10 +9,10 @@ use crate::{on_every_python, on_every_python3, on_typical_pythons};
 fn the_two_truths(python: &Python) {
     let mut witnessed = Witnessed::start(python, "cycles.py", &["4", "2000"]);
     witnessed.program.wait_quiet();
-    let before = witnessed.counts();
+    let before = witnessed.table();
     witnessed.program.say("go");
     let truth = witnessed.program.truth();
-    assert_eq!(witnessed.counts().since(before).acquires, cell(&truth, "acquires"));
+    assert_eq!(witnessed.table().since(&before).acquires, cell(&truth, "acquires"));
     witnessed.program.end_well();
 }
 on_every_python!(the_witness_and_the_programs_own_count_agree_without_gilscope, the_two_truths);
@@ -21,14 +21,14 @@ fn agree(python: &Python, file: &str, args: &[&str], for_seconds: Option<u64>) {
     let mut witnessed = Witnessed::start(python, file, args);
     witnessed.program.wait_quiet();
     let session = Session::attach(&witnessed.program, &[]);
-    let before = witnessed.counts();
+    let before = witnessed.table();
     witnessed.program.say("go");
     if let Some(seconds) = for_seconds {
         std::thread::sleep(std::time::Duration::from_secs(seconds));
         witnessed.program.say("stop");
     }
     witnessed.program.truth();
-    let seen = witnessed.counts().since(before);
+    let seen = witnessed.table().since(&before);
     let report = session.finish();
     witnessed.program.end_well();
     let contended = seen.contended.map(|_| report.n("gil.acquires_contended"));

@@ -13,12 +13,12 @@ import handshake
 
 n_threads = int(sys.argv[1]) if len(sys.argv) > 1 else 1
 cycles_each = int(sys.argv[2]) if len(sys.argv) > 2 else 10000
-start_r, start_w = os.pipe()
+starts = [os.pipe() for _ in range(n_threads)]
 done_r, done_w = os.pipe()
 null = os.open(os.devnull, os.O_WRONLY)
 
 
-def worker():
+def worker(start_r):
     """Cycles a round: one for the start, `cycles_each`, one for the end."""
     while os.read(start_r, 1) == b"g":
         for _ in range(cycles_each):
@@ -27,27 +27,29 @@ def worker():
 
 
 def one_round():
-    """Main's own cycles: the start, one a thread, the truth itself; the "go" came before."""
-    os.write(start_w, b"g" * n_threads)
+    """Main's own cycles: two for each thread. A pipe for each, or a fast one would start twice."""
+    for _, start_w in starts:
+        os.write(start_w, b"g")
     for _ in range(n_threads):
         os.read(done_r, 1)
 
 
 handshake.never_switch()
-threads = [threading.Thread(target=worker) for _ in range(n_threads)]
+threads = [threading.Thread(target=worker, args=(start_r,)) for start_r, _ in starts]
 for thread in threads:
     thread.start()
 # One round before anybody looks: lazily bound symbols, first-time paths and caches are behind us.
 one_round()
 handshake.ready()
-main_cycles = 0
+rounds = 0
 while handshake.wait_line() == "go":
-    main_cycles += 3 + n_threads
+    rounds += 1
     one_round()
-    worker_cycles = cycles_each + 2
-    handshake.say(acquires=main_cycles + n_threads * worker_cycles * (main_cycles // (3 + n_threads)),
-                  main_acquires=main_cycles, worker_acquires=worker_cycles * (main_cycles // (3 + n_threads)),
-                  threads=n_threads)
-os.close(start_w)
+    main_acquires = rounds * (1 + 2 * n_threads + 1)  # the "go", the threads, the truth
+    worker_acquires = rounds * (cycles_each + 2)
+    handshake.say(acquires=main_acquires + n_threads * worker_acquires,
+                  main_acquires=main_acquires, worker_acquires=worker_acquires, threads=n_threads)
+for _, start_w in starts:
+    os.close(start_w)
 for thread in threads:
     thread.join()

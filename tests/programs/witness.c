@@ -3,7 +3,7 @@
  * CPython 3.x signals one condition when it acquires the GIL and another when it releases it
  * (ceval_gil.h, take_gil and drop_gil). The first condition that a process ever signals is that of
  * its first acquire, so entry 0 of the table counts acquires and entry 1 releases. On 2.7, where the
- * GIL is a semaphore, the entry with the most posts is the GIL's once the program was busy.
+ * GIL is a semaphore, the entry that was taken most often meanwhile is the GIL's.
  * An acquire is contended if its thread went through a timed wait before it.
  *
  * Conditions fill the first half of the table, semaphores the second. The counts stand in the file that WITNESS_FILE names (made by the harness, large enough), as
@@ -20,12 +20,13 @@
 #include <unistd.h>
 
 struct entry { atomic_ulong address, count, contended, waits; };
-enum { ENTRIES = 64, HALF = ENTRIES / 2 };
+enum { ENTRIES = 512, HALF = ENTRIES / 2 };
 
 static struct entry *table;
 static int (*real_signal)(pthread_cond_t *);
 static int (*real_timedwait)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
 static int (*real_wait)(sem_t *);
+static int (*real_trywait)(sem_t *);
 static __thread int waited;
 
 __attribute__((constructor)) static void begin(void) {
@@ -33,6 +34,7 @@ __attribute__((constructor)) static void begin(void) {
     real_signal = dlvsym(RTLD_NEXT, "pthread_cond_signal", "GLIBC_2.3.2");
     real_timedwait = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
     real_wait = dlsym(RTLD_NEXT, "sem_wait");
+    real_trywait = dlsym(RTLD_NEXT, "sem_trywait");
     const char *path = getenv("WITNESS_FILE");
     int fd = path ? open(path, O_RDWR) : -1;
     if (fd < 0) return;
@@ -71,9 +73,12 @@ int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const s
     return real_timedwait(cond, mutex, end);
 }
 
-int sem_wait(sem_t *sem) {
-    int result = real_wait(sem);
-    struct entry *entry = entry_of(sem, HALF);
-    if (entry && result == 0) atomic_fetch_add(&entry->count, 1);
+static int taken(sem_t *sem, int result) {
+    struct entry *entry = result == 0 ? entry_of(sem, HALF) : 0;
+    if (entry) atomic_fetch_add(&entry->count, 1);
     return result;
 }
+
+int sem_wait(sem_t *sem) { return taken(sem, real_wait(sem)); }
+
+int sem_trywait(sem_t *sem) { return taken(sem, real_trywait(sem)); }

@@ -4,7 +4,7 @@ use super::{Program, Python, tests_dir};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ENTRIES: usize = 64;
+const ENTRIES: usize = 512;
 const WORDS: usize = 4;
 
 /// A program that runs under the witness.
@@ -14,7 +14,14 @@ pub(crate) struct Witnessed {
     is_2: bool,
 }
 
-/// What the witness counted so far.
+/// The witness's table at one moment: exact while the program is quiet.
+#[derive(Debug)]
+pub(crate) struct Table {
+    words: Vec<u64>,
+    is_2: bool,
+}
+
+/// What the witness counted between two moments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) acquires: u64,
@@ -22,11 +29,15 @@ pub(crate) struct Counts {
     pub(crate) contended: Option<u64>,
 }
 
-impl Counts {
+impl Table {
     /// What was counted since `earlier`.
-    pub(crate) fn since(self, earlier: Self) -> Self {
-        let contended = self.contended.zip(earlier.contended).map(|(now, then)| now - then);
-        Self { acquires: self.acquires - earlier.acquires, contended }
+    pub(crate) fn since(&self, earlier: &Self) -> Counts {
+        let grown = |index: usize| self.words[index] - earlier.words[index];
+        if self.is_2 {
+            let taken = (ENTRIES / 2..ENTRIES).map(|entry| grown(entry * WORDS + 1));
+            return Counts { acquires: taken.max().expect("a table has entries"), contended: None };
+        }
+        Counts { acquires: grown(1), contended: Some(grown(2)) }
     }
 }
 
@@ -37,23 +48,17 @@ impl Witnessed {
         counts.as_file().set_len((ENTRIES * WORDS * 8) as u64).expect("size of the witness file");
         let mut command = Program::command(python, file, args);
         command.env("LD_PRELOAD", library()).env("WITNESS_FILE", counts.path());
+        // An entry of the GOT that is still lazy when gilscope comes could be bound past the witness.
+        command.env("LD_BIND_NOW", "1");
         let program = Program::from_command(&mut command);
         Self { program, file: counts, is_2: !python.has_switch_interval() }
     }
 
-    /// The counts now; exact while the program is quiet.
-    pub(crate) fn counts(&self) -> Counts {
+    /// The table as it is now.
+    pub(crate) fn table(&self) -> Table {
         let bytes = std::fs::read(self.file.path()).expect("witness file");
-        let words: Vec<u64> = bytes
-            .chunks_exact(8)
-            .map(|b| u64::from_le_bytes(b.try_into().expect("8 bytes")))
-            .collect();
-        let entry = |index: usize| &words[index * WORDS..][..WORDS];
-        if self.is_2 {
-            let busiest = (ENTRIES / 2..ENTRIES).map(|i| entry(i)[1]).max();
-            return Counts { acquires: busiest.expect("a table has entries"), contended: None };
-        }
-        Counts { acquires: entry(0)[1], contended: Some(entry(0)[2]) }
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("8 bytes"));
+        Table { words: bytes.chunks_exact(8).map(word).collect(), is_2: self.is_2 }
     }
 }
 
