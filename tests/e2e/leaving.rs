@@ -79,18 +79,18 @@ fn duration(python: &Python) {
 on_every_python!(attach_for_a_duration_ends_by_itself, duration);
 
 #[test]
-fn detach_ends_a_session_that_another_gilscope_has() {
+fn detach_tells_which_headless_gilscope_watches() {
     crate::harness::interpreters::run_on("3.11", |python| {
         let mut program = Program::start(python, "cycles.py", &["1", "100"]);
         program.wait_quiet();
         let session = Session::attach(&program, &[]);
         program.say("go");
         program.truth();
-        let detached = run(&["detach", &program.pid().to_string()]);
-        assert!(detached.status.success(), "{detached:?}");
-        let (ended, report) = session.wait();
-        assert!(ended.status.success(), "{ended:?}");
-        assert!(report.n("gil.acquires") >= 100);
+        let refused = run(&["detach", &program.pid().to_string()]);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        let remedy = format!("kill -INT {}", session.pid());
+        assert!(refused.stderr.contains(&remedy), "{refused:?}");
+        assert!(session.finish().n("gil.acquires") >= 100);
         program.end_well();
     });
 }

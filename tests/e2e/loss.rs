@@ -7,6 +7,9 @@ use crate::on_typical_pythons;
 /// Room for 16 events of 64 bytes.
 const TINY: &[(&str, &str)] = &[("GILSCOPE_RING_BYTES", "1KiB")];
 
+/// Room for 65,536 events, for fewer threads than by default.
+const LARGE: &[(&str, &str)] = &[("GILSCOPE_RING_BYTES", "4MiB"), ("GILSCOPE_THREADS_MAX", "32")];
+
 fn tiny_ring(python: &Python) {
     let mut program = Program::start(python, "cycles.py", &["2", "20000"]);
     program.wait_quiet();
@@ -34,7 +37,7 @@ on_typical_pythons!(delivered_and_lost_events_are_all_that_were_produced, tiny_r
 fn large_ring(python: &Python) {
     let mut program = Program::start(python, "cycles.py", &["2", "2000"]);
     program.wait_quiet();
-    let session = Session::attach_with(&program, &["--trace"], &[("GILSCOPE_RING_BYTES", "4MiB")]);
+    let session = Session::attach_with(&program, &["--trace"], LARGE);
     program.say("go");
     program.truth();
     let (report, delivered) = session.finish_and(crate::harness::recording::n_events);

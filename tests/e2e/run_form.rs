@@ -1,13 +1,15 @@
 //! `gilscope run`: the command behaves as it would without us, Python or not.
 
+use crate::harness::interpreters::run_on;
 use crate::harness::process::{Ended, Process};
 use crate::harness::report::cell;
 use crate::harness::session::gilscope;
 use crate::harness::{Program, Python, Report, scratch};
-use crate::{on_every_python, on_typical_pythons};
+use crate::{on_every_python, on_every_python3, on_typical_pythons};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 fn under_gilscope(recording: &Path, command: &Command) -> Command {
     let mut run = gilscope();
@@ -40,19 +42,28 @@ fn both(command: &Command) -> (Ended, Ended) {
     (alone, with)
 }
 
+fn same_lines(what: &str, with: &str, alone: &str) {
+    let mut pairs = with.lines().zip(alone.lines());
+    let different = pairs.find(|(with, alone)| with != alone);
+    assert_eq!(different, None, "the first line of {what} with gilscope, and without");
+    assert_eq!(with.lines().count(), alone.lines().count(), "lines of {what}: {with}");
+}
+
 fn assert_same(command: &Command) {
     let (alone, with) = both(command);
     let code = alone.status.code().or(alone.status.signal().map(|n| 128 + n));
     assert_eq!(with.status.code(), code, "{with:?}");
-    assert_eq!(with.stdout, alone.stdout);
-    assert_eq!(with.stderr, alone.stderr);
+    same_lines("stdout", &with.stdout, &alone.stdout);
+    same_lines("stderr", &with.stderr, &alone.stderr);
 }
 
-/// Prints all that a child can see of how it was started.
+/// Prints all that a child can see of how it was started. Signals 32 and 33 are libc's own: any
+/// launcher that has a thread resets them.
 const SURROUNDINGS: &str = "import os, sys, signal, threading\n\
-    print(sorted(os.environ.items()))\n\
+    for item in sorted(os.environ.items()): print(item)\n\
     print(sorted(int(f) for f in os.listdir('/proc/self/fd')))\n\
-    print([l for l in open('/proc/self/status') if l[:3] == 'Sig' and l[:4] != 'SigQ'])\n\
+    masks = [l.split() for l in open('/proc/self/status') if l[:3] == 'Sig' and l[:4] != 'SigQ']\n\
+    print([(name, hex(int(mask, 16) & ~(3 << 31))) for name, mask in masks])\n\
     print(threading.active_count(), sys.argv, os.getcwd(), os.path.realpath(sys.executable))\n";
 
 fn surroundings(python: &Python) {
@@ -94,7 +105,28 @@ fn counted(python: &Python) {
     report.check_sums(false);
     assert_eq!(report.at("target.method"), "preload");
 }
-on_every_python!(run_counts_from_the_start_of_the_interpreter, counted);
+on_every_python3!(run_counts_from_the_start_of_the_interpreter, counted);
+
+#[test]
+fn run_counts_on_2_7_from_when_the_gil_is_found() {
+    run_on("2.7", |python| {
+        let folder = scratch();
+        let file = folder.path().join("r.gilscope");
+        let command = Program::command(python, "switchinterval.py", &[]);
+        let process = Process::start(&mut under_gilscope(&file, &command));
+        let mut program = Program::from_process(process);
+        program.say("go");
+        std::thread::sleep(Duration::from_secs(1));
+        program.say("stop");
+        program.truth();
+        let ended = program.end();
+        assert!(ended.status.success(), "{ended:?}");
+        let report = Report::of(&file);
+        let utilization = report.ratio("gil.utilization");
+        assert!(utilization > 0.5, "two busy threads for most of the time: {utilization}");
+        report.check_sums(false);
+    });
+}
 
 #[test]
 fn run_of_a_shell_and_its_pipes_changes_nothing() {

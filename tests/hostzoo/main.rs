@@ -4,7 +4,6 @@
 //! attached and detached as fast as that goes, then under `gilscope run`. What it says, on stdout and
 //! stderr, and how it exits must be equal; what /proc tells of it must be what it was before.
 
-#[allow(dead_code, reason = "this suite uses a part of the harness")]
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 

@@ -21,6 +21,7 @@ const MAY_LINK: &[&str] = &[
     "getpid",
     "madvise",
     "memcpy",
+    "memmove",
     "memset",
     "mmap",
     "mprotect",

@@ -3,6 +3,8 @@
 //! A test reads as situation, act, expected; whatever waits, kills or parses stands here. Nothing
 //! here sleeps for a time to pass: it waits for a line or a state, with a bound.
 
+#![allow(dead_code, reason = "two suites share this, each uses a part")]
+
 pub(crate) mod interpreters;
 pub(crate) mod process;
 pub(crate) mod program;

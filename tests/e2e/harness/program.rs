@@ -51,9 +51,14 @@ impl Program {
 
     /// Its next truth, and the program blocked in `read` again, without the GIL.
     pub(crate) fn truth(&self) -> Value {
-        let truth = parse(&self.process.stdout_line());
+        let truth = self.answer();
         self.wait_quiet();
         truth
+    }
+
+    /// Its next answer, while it goes on working.
+    pub(crate) fn answer(&self) -> Value {
+        parse(&self.process.stdout_line())
     }
 
     /// Its next truth, if it has been said by now.

@@ -41,6 +41,11 @@ impl Session {
         Self { process, folder }
     }
 
+    /// gilscope's own process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Ctrl-C, a clean end, and the report of the whole session.
     pub(crate) fn finish(self) -> Report {
         self.finish_and(|_| ()).0
