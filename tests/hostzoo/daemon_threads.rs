@@ -1,10 +1,18 @@
 //! Finalisation with daemon threads at work, while gilscope is attached, or just attaches.
 
 use crate::cycle;
-use crate::harness::process::Process;
+use crate::harness::process::{Ended, Process};
 use crate::harness::session::gilscope;
 use crate::harness::{Program, Python, Session, scratch};
 use crate::on_typical_pythons;
+
+/// Exit code and silence. On 2.7 a daemon thread may complain about the names that are gone, by itself.
+fn as_ever(python: &Python, ended: &Ended) {
+    assert_eq!(ended.status.code(), Some(7), "{ended:?}");
+    let by_itself = python.version.0 == 2
+        && ended.stderr.contains("most likely raised during interpreter shutdown");
+    assert!(by_itself || ended.stderr.is_empty(), "{ended:?}");
+}
 
 fn while_attached(python: &Python) {
     for _ in 0..3 {
@@ -12,7 +20,7 @@ fn while_attached(python: &Python) {
         let session = Session::attach(&program, &[]);
         program.say("stop");
         let ended = program.end();
-        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+        as_ever(python, &ended);
         assert!(session.wait().0.status.success());
     }
 }
@@ -35,7 +43,7 @@ fn while_attaching(python: &Python) {
         let attaching = Process::start(command.arg(folder.path().join("r.gilscope")));
         program.say("stop");
         let ended = program.end();
-        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+        as_ever(python, &ended);
         // Whether it got in is a race; that it ends, and says so without a panic, is not.
         let ended = attaching.finish();
         assert!([Some(0), Some(1), Some(3)].contains(&ended.status.code()), "{ended:?}");
@@ -51,6 +59,6 @@ fn after_detach(python: &Python) {
     }
     program.say("stop");
     let ended = program.end();
-    assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(7), ""), "{ended:?}");
+    as_ever(python, &ended);
 }
 on_typical_pythons!(daemon_threads_at_exit_after_detach_end_as_ever, after_detach);

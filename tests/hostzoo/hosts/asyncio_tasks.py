@@ -1,5 +1,6 @@
 """asyncio at work: timers, a queue, an executor's threads and a child process."""
 import asyncio
+import concurrent.futures
 import sys
 
 import handshake
@@ -16,7 +17,7 @@ async def consume(queue, n):
     total = 0
     for _ in range(n):
         item = await queue.get()
-        total += await loop.run_in_executor(None, lambda: item * 2)
+        total += await loop.run_in_executor(executor, lambda: item * 2)
     return total
 
 
@@ -28,6 +29,7 @@ async def work():
     return total, out.decode()
 
 
+executor = concurrent.futures.ThreadPoolExecutor(4)
 handshake.ready()
 handshake.wait_line()
 runner = asyncio.new_event_loop()
@@ -36,5 +38,6 @@ if sys.version_info < (3, 8):
     asyncio.get_child_watcher().attach_loop(runner)
 total, said = runner.run_until_complete(work())
 runner.run_until_complete(runner.shutdown_asyncgens())
+executor.shutdown()
 handshake.say(total=total, said=said)
 handshake.wait_line()
