@@ -1,7 +1,8 @@
 //! Counts to the unit: the program's own count of its GIL acquires against the report's.
 
+use crate::harness::interpreters::skip;
 use crate::harness::report::cell;
-use crate::harness::{Program, Python, Session, scratch, skip};
+use crate::harness::{Program, Python, Session, scratch};
 use crate::{on_every_python, on_pythons};
 use serde_json::Value;
 

@@ -13,7 +13,7 @@ pub(crate) mod report;
 pub(crate) mod session;
 pub(crate) mod witness;
 
-pub(crate) use interpreters::{Python, skip};
+pub(crate) use interpreters::Python;
 pub(crate) use program::Program;
 pub(crate) use report::Report;
 pub(crate) use session::Session;
