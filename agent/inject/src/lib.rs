@@ -25,6 +25,7 @@ mod image;
 mod maps;
 mod memfd;
 mod memory;
+mod nudge;
 pub mod preload;
 mod procdir;
 mod ptrace;

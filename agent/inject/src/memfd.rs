@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::frame::Step;
 use crate::identity::Identity;
 use crate::image;
+use crate::nudge;
 use crate::scene::{Scene, soft_limit};
 use std::fs::File;
 use std::io;
@@ -61,18 +62,24 @@ pub(crate) fn obtain(
     let mut text = name.clone().into_bytes();
     text.resize(NAME_BYTES, 0);
     let flags = creation_flags();
+    let mut watch = nudge::Watch::default();
+    let (memory, caught) = (target.memory(true)?, scene.caught);
     let mut build = |site: &Site| {
+        watch = nudge::Watch::of(site, caught, &memory);
         let close = |fd: &u32| Step::Syscall(libc::SYS_close, [(*fd).into(), 0, 0, 0, 0, 0]);
         let mut steps: Vec<_> = useless.iter().map(close).collect();
         steps.push(Step::Syscall(libc::SYS_memfd_create, [site.place.data, flags, 0, 0, 0, 0]));
+        steps.extend(watch.steps());
         Ok((steps, text.clone()))
     };
-    let needs = Needs { steps: useless.len() + 1, data_len: NAME_BYTES };
-    stops.push(borrow::borrow(scene, needs, deadline, &mut build)?);
+    let needs = Needs { steps: useless.len() + 1 + nudge::STEPS, data_len: NAME_BYTES };
+    let borrowed = borrow::borrow(scene, needs, deadline, &mut build)?;
+    stops.push(borrowed);
     let what = "the making of a memfd (a limit or a seccomp filter may forbid it)";
     let fd = wait_for(target, what, || {
         Ok(leftovers(target).into_iter().find(|left| left.name == name).map(|left| left.fd))
     })?;
+    watch.settle(borrowed.thread_id, &scene.memory);
     let file = open_and_claim(target, fd)?.ok_or(Error::Exited(target.pid()))?;
     Ok(Memfd { file, fd: fd as i32, name })
 }

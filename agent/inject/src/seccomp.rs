@@ -107,6 +107,7 @@ fn needed_calls() -> Vec<(&'static str, i64, [u64; 6])> {
         ("rt_sigreturn", libc::SYS_rt_sigreturn, [0; 6]),
         ("rt_sigpending", libc::SYS_rt_sigpending, [ANY, 8, 0, 0, 0, 0]),
         ("rt_sigprocmask", libc::SYS_rt_sigprocmask, [2, ANY, ANY, 8, 0, 0]),
+        ("prctl", libc::SYS_prctl, [25, ANY, 0, 0, 0, 0]), // PR_GET_TSC
         ("getpid", libc::SYS_getpid, [0; 6]),
         ("gettid", libc::SYS_gettid, [0; 6]),
         ("openat", libc::SYS_openat, [libc::AT_FDCWD as u32 as u64, ANY, 0x80000, 0, 0, 0]),

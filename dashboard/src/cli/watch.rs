@@ -197,8 +197,8 @@ pub(crate) fn check_method(method: Method, starting: bool) -> Result<(), Failure
                 .remedy("start it with `gilscope run`, or leave the method to auto"))
         }
         Method::RemoteDebug => {
-            Err(Failure::new(Exit::Target, "--method remote-debug is for Python 3.14 and later")
-                .remedy("this gilscope knows Python up to 3.13; leave the method to auto"))
+            Err(Failure::new(Exit::Target, "--method remote-debug is not there yet")
+                .remedy("leave the method to auto"))
         }
         Method::Auto | Method::Preload | Method::Ptrace => Ok(()),
     }

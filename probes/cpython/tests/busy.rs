@@ -8,7 +8,13 @@ use cpython::outside::{line_table, threads};
 const LOOKS: usize = 20_000;
 const WALKS: usize = 300;
 /// All that the busy thread ever runs.
-const FUNCTIONS: [&[u8]; 10] = [
+const FUNCTIONS: [&[u8]; 15] = [
+    // On its way into `worker`.
+    b"__bootstrap",
+    b"__bootstrap_inner",
+    b"_bootstrap",
+    b"_bootstrap_inner",
+    b"run",
     b"short",
     b"generator",
     b"deep",
