@@ -170,7 +170,7 @@ impl Prepared {
     /// gets it; only the child of `command` keeps it, under the same number. `self` must live until
     /// `command` was spawned.
     pub fn apply(&self, command: &mut Command) {
-        command.env("LD_PRELOAD", &self.value);
+        let environment = Environment::with_preload(&self.value);
         let fd = self.file.as_raw_fd();
         let target_pid_at = self.offset + offset_of!(Header, target_pid) as u64;
         let keep = move || {
@@ -181,16 +181,58 @@ impl Prepared {
                 let written = libc::pwrite(fd, (&raw const pid).cast(), 4, target_pid_at as i64);
                 written == 4 && libc::fcntl(fd, libc::F_SETFD, 0) == 0
             };
+            environment.put_in_place();
             // Without a descriptor the loader would complain about the name: better no start at all.
             if done { Ok(()) } else { Err(io::Error::last_os_error()) }
         };
-        // SAFETY: `keep` runs between fork and exec and makes only async-signal-safe calls.
+        // SAFETY: `keep` runs between fork and exec and makes only async-signal-safe calls; it sets the
+        // environment that exec takes, since `command` has none of its own.
         unsafe { command.pre_exec(keep) };
     }
 
     /// Gives the segment's pages back to the system, after the last events are read.
     pub fn reclaim(&self) {
         crate::resident::punch(self.file.as_raw_fd(), self.offset, self.bytes);
+    }
+}
+
+/// The environment of the child, in our own order: `Command::env` would sort it, which a program sees.
+struct Environment {
+    pointers: Vec<*mut libc::c_char>,
+    /// What `pointers` point to.
+    _texts: Vec<CString>,
+}
+
+// SAFETY: the pointers lead into `_texts`, which nobody changes and which moves along with them.
+unsafe impl Send for Environment {}
+// SAFETY: as above: nothing is changed through them.
+unsafe impl Sync for Environment {}
+
+unsafe extern "C" {
+    static mut environ: *const *mut libc::c_char;
+}
+
+impl Environment {
+    fn with_preload(value: &OsStr) -> Self {
+        const NAME: &str = "LD_PRELOAD";
+        let mut variables: Vec<(OsString, OsString)> = std::env::vars_os().collect();
+        match variables.iter_mut().find(|(name, _)| name == NAME) {
+            Some((_, before)) => *before = value.into(),
+            None => variables.push((NAME.into(), value.into())),
+        }
+        let text = |(name, value): (OsString, OsString)| {
+            CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok()
+        };
+        let texts: Vec<CString> = variables.into_iter().filter_map(text).collect();
+        let ends = std::iter::once(std::ptr::null_mut());
+        let pointers = texts.iter().map(|text| text.as_ptr().cast_mut()).chain(ends).collect();
+        Self { pointers, _texts: texts }
+    }
+
+    /// For the child, between fork and exec: one store.
+    fn put_in_place(&self) {
+        // SAFETY: the child has one thread, and the strings live in its copy of our memory until exec.
+        unsafe { environ = self.pointers.as_ptr() };
     }
 }
 

@@ -118,7 +118,9 @@ pub(crate) fn look_around(header: &Header) -> Result<(Api, Version), Failure> {
     if !wipe_on_fork() {
         return Err(failed(error::PROTECT));
     }
-    HOT.tid_offset.store(find_tid_offset(), Relaxed);
+    let tid_offset = find_tid_offset();
+    HOT.tid_offset.store(tid_offset, Relaxed);
+    header.tid_offset.store(tid_offset, Relaxed);
     Ok((api, version))
 }
 

@@ -119,6 +119,12 @@ impl GilReader {
         Self { light_every, ..Self::default() }
     }
 
+    /// The thread that holds the GIL now, if one does.
+    pub fn holder(mapping: &Mapping, registry: &Registry) -> Option<ThreadKey> {
+        let totals = mapping.totals();
+        (totals.held.load(Relaxed) != 0).then(|| registry.key_of(totals.holder.load(Relaxed)))
+    }
+
     /// Threads that made others wait since the last look, the worst first.
     pub fn blamed(&self) -> &[ThreadKey] {
         self.blame.grown()
@@ -135,6 +141,9 @@ impl GilReader {
         if totals.window_start_ns.load(Acquire) == 0 {
             return GilLook::default();
         }
+        // One moment for everything that is still going on, so that parts and totals agree.
+        let moment = now();
+        let now = || moment;
         let mut look = GilLook::default();
         let mut sums = self.retired.clone();
         let n_slots = (mapping.header().slots_used.load(Acquire) as usize).min(mapping.n_slots());

@@ -9,12 +9,13 @@ use super::cpu::CpuSampler;
 use super::gil::{GilReader, Surroundings};
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
-use super::native::NativeSampler;
+use super::native::{NativeSampler, PcSample};
 use super::threads::Registry;
-use crate::batch::{Batch, Ended};
+use crate::batch::{Batch, Ended, ThreadKey};
 use cpython::outside::{Roots, threads};
-use cpython::{Layout, Version};
+use cpython::{Layout, Memory, Version};
 use inject::Identity;
+use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use wire::segment::{error, status};
 
@@ -30,6 +31,8 @@ struct Python {
     roots: Roots,
     native: NativeSampler,
     native_modules_told: usize,
+    /// Where libc keeps a thread's kernel id in its control block, 0 if that was not found.
+    tid_offset: u64,
 }
 
 /// See the module's text.
@@ -133,7 +136,14 @@ impl Live {
         let samples = self.python.as_mut().map(|python| python.native.take()).unwrap_or_default();
         let native =
             samples.into_iter().filter_map(|(id, list)| Some((self.registry.alive(id)?, list)));
-        let native = native.collect();
+        let mut native: HashMap<ThreadKey, Vec<PcSample>> = native.collect();
+        if let (Some(python), Some(holder)) =
+            (&mut self.python, GilReader::holder(mapping, &self.registry))
+            && let Some(thread_id) = self.registry.thread_id(holder)
+            && let Some(sample) = python.native.asleep(thread_id, self.clock.now(), &python.memory)
+        {
+            native.entry(holder).or_default().push(sample);
+        }
         let python = self.python.as_ref().map(|python| (&python.memory, &python.layout));
         let modules = self.python.as_ref().map_or(&[][..], |python| python.native.modules());
         let (registry, codes) = (&mut self.registry, &mut self.codes);
@@ -183,8 +193,10 @@ impl Live {
         let version = Version::from_hex(hex << 8);
         if let Ok(layout) = Layout::choose(&memory, version, roots.runtime) {
             let interpreter = header.interpreter_head.load(Relaxed);
+            let tid_offset = header.tid_offset.load(Relaxed).into();
             let native = NativeSampler::new(self.pid, interpreter, self.clock.clock.monotonic_ns);
-            self.python = Some(Python { memory, layout, roots, native, native_modules_told: 0 });
+            self.python =
+                Some(Python { memory, layout, roots, native, native_modules_told: 0, tid_offset });
         }
     }
 
@@ -196,7 +208,11 @@ impl Live {
         if !due && n_threads == self.n_threads_named {
             return;
         }
-        if let Some(found) = threads(&python.memory, &python.layout, &python.roots) {
+        if let Some(mut found) = threads(&python.memory, &python.layout, &python.roots) {
+            for thread in &mut found.threads {
+                thread.native_id =
+                    thread.native_id.or_else(|| python.native_id(thread.thread_ident));
+            }
             self.registry.name(&found.threads);
         }
         self.named_ns = Some(now);
@@ -205,6 +221,15 @@ impl Live {
 }
 
 impl Python {
+    /// The kernel's id of a thread whose interpreter does not keep it: where libc does, in the thread's
+    /// control block, whose address is Python's own id of it (glibc).
+    fn native_id(&self, thread_ident: u64) -> Option<u32> {
+        let mut id = [0; 4];
+        let known =
+            self.tid_offset != 0 && self.memory.read(thread_ident + self.tid_offset, &mut id);
+        known.then(|| u32::from_le_bytes(id))
+    }
+
     /// Puts what is new about native modules into a batch.
     fn tell_native(&mut self, batch: &mut Batch) {
         let modules = self.native.modules().iter().enumerate().skip(self.native_modules_told);

@@ -17,6 +17,8 @@ const HZ: u64 = 250;
 const PAGES: usize = 8;
 /// Threads watched at a time; those that make others wait the most come first.
 const THREADS: usize = 8;
+/// Stack of a sleeping thread that is searched for its caller.
+const STACK_BYTES: usize = 1024;
 /// Polls without inflicted wait after which a thread is no longer watched.
 const IDLE_POLLS: u32 = 50;
 
@@ -102,6 +104,43 @@ impl NativeSampler {
             samples.entry(thread_id).or_default().push(PcSample { at_ns, module });
         }
         samples
+    }
+
+    /// Looks at a thread that sleeps in a system call with the GIL: the code that called, past libc.
+    /// None if it runs. `/proc/PID/task/TID/syscall` ends with stack pointer and program counter.
+    pub fn asleep(
+        &mut self,
+        thread_id: u32,
+        at_ns: u64,
+        memory: &impl cpython::Memory,
+    ) -> Option<PcSample> {
+        let text =
+            std::fs::read_to_string(format!("/proc/{}/task/{thread_id}/syscall", self.pid)).ok()?;
+        let words: Vec<u64> = text
+            .split_whitespace()
+            .filter_map(|word| u64::from_str_radix(word.strip_prefix("0x")?, 16).ok())
+            .collect();
+        let [.., stack, pc] = words[..] else { return None };
+        let own = self.module_of(pc)?;
+        let mut bytes = [0; STACK_BYTES];
+        let caller = memory.read(stack, &mut bytes).then(|| self.caller(&bytes)).flatten();
+        Some(PcSample { at_ns, module: Some(caller.unwrap_or(own)) })
+    }
+
+    /// The first object other than libc whose code a word of the stack points into. Old words may lie
+    /// there too, so this is a likely answer; the interpreter's own code ends the search.
+    fn caller(&mut self, stack: &[u8]) -> Option<u32> {
+        for word in stack.chunks_exact(8) {
+            let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
+            if !self.maps.as_ref()?.at(word).is_some_and(|mapping| mapping.execute) {
+                continue;
+            }
+            let module = self.module_of(word)?;
+            if !self.modules.get(module as usize).is_some_and(|name| is_everybodys(name)) {
+                return Some(module);
+            }
+        }
+        None
     }
 
     /// The object at an address; the maps are read again when they do not have it.

@@ -127,6 +127,8 @@ pub struct Header {
     pub runtime: AtomicU64,
     /// Agent's: address of the function `PyInterpreterState_Head`, or 0.
     pub interpreter_head: AtomicU64,
+    /// Agent's: where libc keeps a thread's kernel id in its control block, 0 if not found.
+    pub tid_offset: AtomicU32,
     /// Agent's: GOT entries patched.
     pub patched: AtomicU32,
     /// Agent's: GOT entries that another tool had changed meanwhile and that detach left alone.

@@ -86,10 +86,13 @@ impl Report {
         let wait_ns = self.sum(threads, "gil.wait_ns");
         let inflicted_ns = self.sum(threads, "gil.wait_inflicted_ns");
         assert!(inflicted_ns <= wait_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
-        assert_eq!(
-            self.sum("blame", "wait_inflicted_ns"),
-            inflicted_ns,
-            "blame covers what was inflicted"
+        let blamed_ns = self.sum("blame", "wait_inflicted_ns");
+        // Waiters of 2.7 are not serialised (probes/suite, semaphore.rs): there the two sums may differ.
+        let old = self.at("target.python_version").as_str().is_some_and(|v| v.starts_with("2."));
+        let allowed_ns = if old { wait_ns / 20 } else { 0 };
+        assert!(
+            blamed_ns.abs_diff(inflicted_ns) <= allowed_ns,
+            "blame covers {blamed_ns} of {inflicted_ns} inflicted"
         );
         if quiet {
             let releases = self.n("gil.releases_voluntary") + self.n("gil.releases_forced");
