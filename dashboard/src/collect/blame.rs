@@ -36,7 +36,8 @@ impl BlameReader {
         let mut growth: BTreeMap<Place, u64> = BTreeMap::new();
         for entry in mapping.blames() {
             let holder = entry.holder.load(Acquire);
-            if holder == 0 {
+            // A thread whose slot was not read yet has no name before the next look.
+            if holder == 0 || !around.registry.knows(holder) {
                 continue;
             }
             let (code, instruction) = (entry.code.load(Relaxed), entry.instruction.load(Relaxed));

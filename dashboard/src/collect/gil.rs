@@ -277,6 +277,9 @@ impl GilReader {
                 continue;
             }
             let (to, count) = (entry.to.load(Relaxed), entry.count.load(Relaxed));
+            if !around.registry.knows(from) || !around.registry.knows(to) {
+                continue; // its slot is read at the next look, and then it has a name
+            }
             if self.handoffs_seen.insert((from, to), count) != Some(count) {
                 look.handoffs.push(HandoffTotal {
                     from: around.registry.key_of(from),

@@ -171,6 +171,11 @@ impl Registry {
         self.by_serial.get(&serial).copied().unwrap_or_default()
     }
 
+    /// Whether a serial was seen before.
+    pub fn knows(&self, serial: u32) -> bool {
+        self.by_serial.contains_key(&serial)
+    }
+
     /// The key of a thread id that is alive.
     pub fn alive(&self, thread_id: u32) -> Option<ThreadKey> {
         self.by_thread_id.get(&thread_id).copied()

@@ -85,6 +85,11 @@ impl Watched {
         &self.facts
     }
 
+    /// Whether the agent came in by LD_PRELOAD.
+    pub(super) fn is_preloaded(&self) -> bool {
+        matches!(self.agent, Some(Agent::Preloaded(_)))
+    }
+
     /// Puts the agent in and maps what it shares. Also for going in again, with a new segment.
     pub(super) fn put_agent(&mut self) -> Result<(), Error> {
         let layout = self.entry.layout();

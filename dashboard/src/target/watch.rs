@@ -112,7 +112,10 @@ impl Watcher {
     /// Goes in again while there is no GIL: a few times soon, then whenever threads come.
     fn look_for_gil(&mut self, n_threads: u32) {
         let more = std::mem::replace(&mut self.n_threads, n_threads) != n_threads;
-        if !has_no_gil_yet(&self.watched.live) || !(more || self.gil_tries < GIL_TRIES) {
+        // A preloaded agent has seen the whole start: only a second thread can have made a GIL since.
+        let tries = if self.watched.is_preloaded() { 0 } else { GIL_TRIES };
+        let due = (more && n_threads > 1) || self.gil_tries < tries;
+        if !has_no_gil_yet(&self.watched.live) || !due {
             return;
         }
         self.gil_tries += 1;

@@ -72,6 +72,8 @@ pub struct Hot {
     pub current_thread_state: AtomicU64,
     /// `unsigned long _PyEval_GetSwitchInterval(void)` where `gil` is 0 (3.6), else 0.
     pub switch_interval: AtomicUsize,
+    /// 2.7: time waited by all at the last release.
+    pub released_waited: AtomicU64,
     /// 2.7: addresses of `_Py_Ticker` and `_Py_CheckInterval`, else 0.
     pub ticker: AtomicU64,
     /// See `ticker`.

@@ -85,11 +85,14 @@ impl Report {
         assert_eq!(self.sum("handoffs", "count"), self.n("gil.handoffs"), "handoffs of the pairs");
         let wait_ns = self.sum(threads, "gil.wait_ns");
         let inflicted_ns = self.sum(threads, "gil.wait_inflicted_ns");
-        assert!(inflicted_ns <= wait_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
         let blamed_ns = self.sum("blame", "wait_inflicted_ns");
         // Waiters of 2.7 are not serialised (probes/suite, semaphore.rs): there the two sums may differ.
         let old = self.at("target.python_version").as_str().is_some_and(|v| v.starts_with("2."));
-        let allowed_ns = if old { wait_ns / 20 } else { 0 };
+        // Waits that are open when gilscope leaves are blamed up to their last look only.
+        let open_ns = if quiet { 0 } else { 50_000_000 + wait_ns / 50 };
+        let allowed_ns = if old { wait_ns / 10 + open_ns } else { open_ns };
+        let most_ns = if old { wait_ns + wait_ns / 10 + 1_000_000 } else { wait_ns };
+        assert!(inflicted_ns <= most_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
         assert!(
             blamed_ns.abs_diff(inflicted_ns) <= allowed_ns,
             "blame covers {blamed_ns} of {inflicted_ns} inflicted"

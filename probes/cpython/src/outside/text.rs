@@ -14,7 +14,14 @@ const LONGEST: usize = 4096;
 pub(super) fn text(memory: &impl Memory, layout: &Layout, object: u64) -> Option<String> {
     let mut buffer = vec![0; LONGEST];
     let copied = layout.string(memory, object, Keep::Start, &mut buffer)?;
-    decode(buffer.get(..copied.bytes)?, copied.encoding)
+    let bytes = buffer.get(..copied.bytes)?;
+    // A Python 2 `str` is bytes, mostly UTF-8; Latin-1 with high characters rarely is valid as such.
+    if let (Text::Python2 { .. }, Encoding::Latin1, Ok(text)) =
+        (&layout.text, copied.encoding, core::str::from_utf8(bytes))
+    {
+        return Some(text.into());
+    }
+    decode(bytes, copied.encoding)
 }
 
 /// Text of bytes as CPython keeps them. Lone surrogates become U+FFFD; what is no character at all is refused.

@@ -60,7 +60,7 @@ pub(super) fn look(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
     }
     let header = hot.header();
     header.samples.fetch_add(1, Relaxed);
-    let state = holder_state(hot, eyes);
+    let state = (0..TRIES).find_map(|_| holder_state(hot, eyes));
     match state.and_then(|state| eyes.layout.sample(&Own, state, eyes.code_type).ok()) {
         Some(sample) => {
             let code = intern(hot, &eyes.layout, &sample);
@@ -87,6 +87,9 @@ fn remember(hot: &'static Hot, slot: &Slot, code: u32, instruction: u32) {
         book(hot, Key { holder, code, instruction }, 1, 0, 0);
     }
 }
+
+/// Tries to find a thread state: on 2.7 and 3.6 a new holder says who it is only after it has the GIL.
+const TRIES: u32 = 12;
 
 /// The thread state of the GIL's holder.
 fn holder_state(hot: &Hot, eyes: &Eyes) -> Option<u64> {

@@ -75,7 +75,9 @@ pub extern "C" fn posts(semaphore: u64) {
             let now = hot.now();
             let forced = is_tick(hot);
             // A tick release of 2.7 happens whether anybody waits or not: too often for an event each.
-            if let Some((slot, hold_ns)) = released_at(hot, totals, now, forced)
+            let released = released_at(hot, totals, now, forced);
+            hot.released_waited.store(waited(totals, now), Relaxed);
+            if let Some((slot, hold_ns)) = released
                 && !forced
             {
                 tell_of_hold(hot, slot, now, hold_ns, 0);
@@ -130,6 +132,12 @@ fn late_acquire() {
     let Some(slot) = slots::own(hot) else { return };
     if slot.phase.load(Relaxed) != phase::HOLDING {
         let freed = hot.totals().changed_ns.load(Relaxed);
+        let waited_then = hot.released_waited.load(Relaxed);
+        let waiting_then = slot.wait_start_ns.load(Relaxed) <= freed;
         acquired_at(hot, freed.max(slot.wait_start_ns.load(Relaxed)).min(hot.now()), 1);
+        if waiting_then {
+            // The hold began at that release: what was waited then, not what the sum says of then now.
+            slot.scratch[super::scratch::HOLD_WAITED].store(waited_then, Relaxed);
+        }
     }
 }
