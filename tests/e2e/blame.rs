@@ -64,12 +64,22 @@ fn call(python: &Python) {
 }
 on_every_python!(a_long_c_call_is_blamed, call);
 
-fn native(python: &Python) {
-    let (truth, report) = watch(python, "native");
+/// The row that is blamed names libc, or what stands between it and Python.
+fn blamed_with_libc(python: &Python, kind: &str) {
+    let (truth, report) = watch(python, kind);
     let row = blamed(&report, &truth);
     let module =
         row["native_module"].as_str().unwrap_or_else(|| panic!("no native module in {row}"));
     let known = ["_ctypes", "libffi", "libc"];
     assert!(known.iter().any(|name| module.contains(name)), "{module}");
 }
-on_every_python!(a_foreign_function_that_keeps_the_gil_is_blamed_with_its_module, native);
+
+fn busy_native(python: &Python) {
+    blamed_with_libc(python, "native");
+}
+on_every_python!(c_code_that_works_with_the_gil_is_blamed_with_its_module, busy_native);
+
+fn blocked_native(python: &Python) {
+    blamed_with_libc(python, "blocked");
+}
+on_every_python!(c_code_that_sleeps_with_the_gil_is_blamed_with_its_module, blocked_native);

@@ -109,6 +109,8 @@ fn gil_comes_later(python: &Python) {
     program.end_well();
     report.check_sums(false);
     let utilization = report.ratio("gil.utilization");
-    assert!(utilization > 0.8, "two busy threads were seen: {utilization}");
+    // On 2.7 two busy threads wake each other every 100 bytecodes: much of the time nobody has it.
+    let at_least = if python.has_switch_interval() { 0.8 } else { 0.3 };
+    assert!(utilization > at_least, "two busy threads were seen: {utilization}");
 }
 on_every_python!(a_gil_that_comes_with_the_first_thread_is_found, gil_comes_later);

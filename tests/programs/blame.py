@@ -1,7 +1,8 @@
 """One thread holds the GIL in a known function and line while others want it: `blame.py KIND`.
 
 KIND is how the time is spent: `python` (bytecode), `operator` (one long `in`), `call` (one long
-sort), `native` (a sleep inside libc that keeps the GIL, by `ctypes.PyDLL`). From "go" to "stop".
+sort), `native` (libc sorts, and keeps the GIL, by `ctypes.PyDLL`), `blocked` (libc sleeps, and keeps
+the GIL). From "go" to "stop".
 """
 import ctypes
 import sys
@@ -15,6 +16,9 @@ state = {"stop": False, "holds": 0, "wakes": 0}
 numbers = list(range(4000000))
 shuffled = [(i * 7919) % 400009 for i in range(400009)]
 keeps_gil = ctypes.PyDLL(None)
+usleep, qsort = keeps_gil.usleep, keeps_gil.qsort  # looked up once: that is Python code, too
+compare = ctypes.cast(keeps_gil.strcmp, ctypes.c_void_p)
+text = (" ".join("%07d" % (n * 7919 % 1000003) for n in range(200000)) + " ").encode("ascii").replace(b" ", b"\0")
 
 
 def hold_python():
@@ -31,10 +35,16 @@ def hold_call():
 
 
 def hold_native():
-    keeps_gil.usleep(100000)  # blamed: native
+    words = ctypes.create_string_buffer(text, len(text))
+    qsort(words, 200000, 8, compare)  # blamed: native
 
 
-HOLDS = {"python": hold_python, "operator": hold_operator, "call": hold_call, "native": hold_native}
+def hold_blocked():
+    usleep(100000)  # blamed: blocked
+
+
+HOLDS = {"python": hold_python, "operator": hold_operator, "call": hold_call, "native": hold_native,
+         "blocked": hold_blocked}
 
 
 def holder():

@@ -8,7 +8,7 @@ import spin
 if sys.version_info[0] == 2:
     # It gives the GIL away every 100 bytecodes whether anyone wants it or not; a tenth of the time
     # would go into that. Busy is what this program is about.
-    sys.setcheckinterval(10000)
+    sys.setcheckinterval(100000)
 
 n_threads = int(sys.argv[1]) if len(sys.argv) > 1 else 3
 spinners = [spin.Spinner() for _ in range(n_threads)]
