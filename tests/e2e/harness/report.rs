@@ -91,7 +91,7 @@ impl Report {
         // Waits that are open when gilscope leaves are blamed up to their last look only.
         let open_ns = if quiet { 0 } else { 50_000_000 + wait_ns / 50 };
         let allowed_ns = if old { wait_ns / 10 + open_ns } else { open_ns };
-        let most_ns = if old { wait_ns + wait_ns / 10 + 1_000_000 } else { wait_ns };
+        let most_ns = if old { wait_ns + wait_ns / 3 + 5_000_000 } else { wait_ns };
         assert!(inflicted_ns <= most_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
         assert!(
             blamed_ns.abs_diff(inflicted_ns) <= allowed_ns,
