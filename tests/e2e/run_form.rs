@@ -3,7 +3,7 @@
 use crate::harness::interpreters::run_on;
 use crate::harness::process::{Ended, Process};
 use crate::harness::report::cell;
-use crate::harness::session::gilscope;
+use crate::harness::session::{gilscope, plain};
 use crate::harness::{Program, Python, Report, scratch};
 use crate::{on_every_python, on_every_python3, on_typical_pythons};
 use std::os::unix::process::ExitStatusExt;
@@ -27,12 +27,8 @@ fn under_gilscope(recording: &Path, command: &Command) -> Command {
 /// What `command` does alone, and under gilscope.
 fn both(command: &Command) -> (Ended, Ended) {
     let folder = scratch();
-    let mut alone = Command::new(command.get_program());
-    alone
-        .args(command.get_args())
-        .current_dir("/")
-        .env("XDG_CONFIG_HOME", "/nonexistent")
-        .env("NO_COLOR", "1");
+    let mut alone = plain(command.get_program());
+    alone.args(command.get_args());
     for (name, value) in command.get_envs() {
         alone.env(name, value.expect("no test removes a variable"));
     }

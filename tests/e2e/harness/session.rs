@@ -2,12 +2,18 @@
 
 use super::process::{Ended, Process};
 use super::{Program, Report, scratch};
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 
 /// The binary under test.
 pub(crate) fn gilscope() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gilscope"));
+    plain(OsStr::new(env!("CARGO_BIN_EXE_gilscope")))
+}
+
+/// A program in the surroundings that [`gilscope`] has: what it and its children see must not differ.
+pub(crate) fn plain(program: &OsStr) -> Command {
+    let mut command = Command::new(program);
     // A user's own configuration must not decide a test.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("GILSCOPE_") {
