@@ -20,6 +20,11 @@ pub(crate) use session::Session;
 
 use std::path::PathBuf;
 
+/// How often a test does its work: `ci` as a rule, `release` under `tests/run --release`.
+pub(crate) fn sized(ci: usize, release: usize) -> usize {
+    if std::env::var_os("GILSCOPE_LARGE").is_some_and(|v| v == "1") { release } else { ci }
+}
+
 /// The `tests` folder of the repository.
 pub(crate) fn tests_dir() -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests"))
