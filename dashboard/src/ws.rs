@@ -93,7 +93,8 @@ async fn read(
     }
 }
 
-fn parse(text: &str) -> Result<Request, String> {
+/// What a client asks for, or what is wrong with it.
+pub fn parse(text: &str) -> Result<Request, String> {
     let request: Request = serde_json::from_str(text).map_err(|error| error.to_string())?;
     request.view.checked()?;
     Ok(request)

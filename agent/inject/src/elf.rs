@@ -122,12 +122,15 @@ impl Module {
         let bytes = memory.read(self.symbols, count * size_of::<Sym64<LE>>() as u64).ok()?;
         let (table, _) = pod::slice_from_bytes::<Sym64<LE>>(&bytes, count as usize).ok()?;
         let strings = memory.read(self.strings, self.strings_len).ok()?;
+        // Names may share their ends, but a million that all share one long string are an attack.
+        let mut room = 2 * strings.len();
         let mut symbols: Vec<_> = table
             .iter()
             .filter(|symbol| symbol.st_shndx.get(LE) != SHN_UNDEF)
             .filter_map(|symbol| {
                 let name = strings.get(symbol.st_name.get(LE) as usize..)?;
-                let end = name.iter().position(|byte| *byte == 0)?;
+                let end = name.iter().take(room + 1).position(|byte| *byte == 0)?;
+                room -= end;
                 Some(Symbol {
                     name: String::from_utf8_lossy(&name[..end]).into_owned(),
                     address: self.bias.wrapping_add(symbol.st_value.get(LE)),
@@ -155,14 +158,14 @@ impl Module {
         let hash =
             name.bytes().fold(5381u32, |h, byte| h.wrapping_mul(33).wrapping_add(byte.into()));
         let [buckets, first, bloom, _] = gnu_header(memory, table)?;
-        let bucket_at = table + 16 + 8 * u64::from(bloom);
-        let mut index = memory.u32(bucket_at + 4 * u64::from(hash % buckets)).ok()?;
-        let chain_at = bucket_at + 4 * u64::from(buckets);
+        let bucket_at = table.wrapping_add(16 + 8 * u64::from(bloom));
+        let mut index = memory.u32(bucket_at.wrapping_add(4 * u64::from(hash % buckets))).ok()?;
+        let chain_at = bucket_at.wrapping_add(4 * u64::from(buckets));
         if index < first {
             return None;
         }
         for _ in 0..4096 {
-            let seen = memory.u32(chain_at + 4 * u64::from(index - first)).ok()?;
+            let seen = memory.u32(chain_at.wrapping_add(4 * u64::from(index - first))).ok()?;
             if seen | 1 == hash | 1
                 && let Some(address) = self.symbol_if_named(memory, index, name)
             {
@@ -178,7 +181,7 @@ impl Module {
 
     fn symbol_if_named(&self, memory: &Memory, index: u32, name: &str) -> Option<u64> {
         let size = size_of::<Sym64<LE>>() as u64;
-        let bytes = memory.read(self.symbols + size * u64::from(index), size).ok()?;
+        let bytes = memory.read(self.symbols.wrapping_add(size * u64::from(index)), size).ok()?;
         let (symbol, _) = pod::from_bytes::<Sym64<LE>>(&bytes).ok()?;
         let at = self.strings.checked_add(symbol.st_name.get(LE).into())?;
         let seen = memory.read_some(at, name.len() + 1);
@@ -189,11 +192,15 @@ impl Module {
 
     fn count(&self, memory: &Memory) -> Option<u64> {
         if let Some(table) = self.hash {
-            return memory.u32(table + 4).ok().map(u64::from).filter(|n| *n <= MAX_SYMBOLS);
+            return memory
+                .u32(table.wrapping_add(4))
+                .ok()
+                .map(u64::from)
+                .filter(|n| *n <= MAX_SYMBOLS);
         }
         let table = self.gnu_hash?;
         let [buckets, first, bloom, _] = gnu_header(memory, table)?;
-        let bucket_at = table + 16 + 8 * u64::from(bloom);
+        let bucket_at = table.wrapping_add(16 + 8 * u64::from(bloom));
         let bytes = memory.read(bucket_at, 4 * u64::from(buckets)).ok()?;
         let highest = bytes
             .chunks_exact(4)
@@ -202,9 +209,9 @@ impl Module {
         if highest < first {
             return Some(first.into());
         }
-        let chain_at = bucket_at + 4 * u64::from(buckets);
+        let chain_at = bucket_at.wrapping_add(4 * u64::from(buckets));
         let mut last = u64::from(highest);
-        while memory.u32(chain_at + 4 * (last - u64::from(first))).ok()? & 1 == 0 {
+        while memory.u32(chain_at.wrapping_add(4 * (last - u64::from(first)))).ok()? & 1 == 0 {
             last += 1;
             if last > MAX_SYMBOLS {
                 return None;

@@ -20,6 +20,8 @@ mod diagnose;
 mod elf;
 mod error;
 mod frame;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 mod identity;
 mod image;
 mod maps;

@@ -3,6 +3,7 @@
 //! Written here because the text is under the target's control: one odd line must neither panic nor
 //! hide the others. A line that cannot be read is left out.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 /// One line.
@@ -91,13 +92,15 @@ impl Maps {
 
     /// Loaded ELF files: first mapping (offset 0) of each file that has an executable part.
     pub fn images(&self) -> impl Iterator<Item = &Mapping> {
-        let executable = |head: &Mapping| {
-            self.0
-                .iter()
-                .any(|part| part.execute && part.inode == head.inode && part.device == head.device)
-        };
+        // Looked up rather than searched: a process may have 65,530 mappings.
+        let file = |part: &Mapping| (part.device, part.inode);
+        let executable: HashSet<_> = self.0.iter().filter(|part| part.execute).map(file).collect();
         self.0.iter().filter(move |head| {
-            head.is_file() && head.offset == 0 && head.read && !head.shared && executable(head)
+            head.is_file()
+                && head.offset == 0
+                && head.read
+                && !head.shared
+                && executable.contains(&file(head))
         })
     }
 
@@ -137,6 +140,18 @@ garbage
         assert!(
             maps.iter().any(|mapping| mapping.shared && mapping.name == "/memfd:gilscope-00-1")
         );
+    }
+
+    #[test]
+    fn as_many_mappings_as_there_can_be_are_looked_through_at_once() {
+        let line = |i: u64| {
+            format!("{:x}-{:x} r--p 00000000 fd:01 {i} /lib/{i}\n", i << 13, (i << 13) + 4096)
+        };
+        let mut text: String = (1..65_530).map(line).collect();
+        text.push_str("7f0000000000-7f0000001000 r-xp 00001000 fd:01 7 /lib/7\n");
+        let maps = Maps::parse(&text);
+        let images: Vec<_> = maps.images().map(|head| head.inode).collect();
+        assert_eq!((maps.iter().count(), images), (65_530, vec![7]));
     }
 
     #[test]

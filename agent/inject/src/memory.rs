@@ -38,7 +38,7 @@ impl Memory {
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while filled < length {
-            match self.file.read_at(&mut bytes[filled..], address + filled as u64) {
+            match self.file.read_at(&mut bytes[filled..], address.wrapping_add(filled as u64)) {
                 Ok(0) | Err(_) => break,
                 Ok(more) => filled += more,
             }

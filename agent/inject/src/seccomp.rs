@@ -87,7 +87,7 @@ fn fetch(target: &Identity) -> Option<Vec<Vec<Instruction>>> {
 }
 
 /// The first call of ours that some filter does not simply allow.
-fn forbidden(filters: &[Vec<Instruction>]) -> Option<&'static str> {
+pub(crate) fn forbidden(filters: &[Vec<Instruction>]) -> Option<&'static str> {
     let needs = needed_calls();
     needs.iter().find_map(|(name, number, arguments)| {
         let data = seccomp_data(*number, arguments);

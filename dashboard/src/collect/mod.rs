@@ -2,15 +2,15 @@
 
 mod blame;
 pub mod clock;
-mod codes;
+pub mod codes;
 mod cpu;
-#[cfg(any(test, feature = "generator"))]
+#[cfg(any(test, feature = "fuzz", feature = "generator"))]
 pub mod generate;
-mod gil;
+pub mod gil;
 pub mod live;
 pub mod mapping;
 mod memory;
 mod native;
 pub mod replay;
 mod slots;
-mod threads;
+pub mod threads;

@@ -3,7 +3,7 @@
 //! Order: host, origin, cross-site, method, credentials, mutation rules. It knows no route but the two
 //! that must work without credentials (`/login`, which redeems a code, and the page that says how).
 
-use super::auth::Identity;
+use super::auth::{Auth, Identity};
 use super::{App, pages};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -30,7 +30,7 @@ const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
 
 /// Lets a request through to its route, or answers it here.
 pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let mut response = match admit(&app, &request) {
+    let mut response = match admit(&app.auth, app.port, &request) {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal,
     };
@@ -41,13 +41,13 @@ pub async fn guard(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 #[expect(clippy::result_large_err, reason = "the refusal is the response itself, once a request")]
-fn admit(app: &App, request: &Request) -> Result<(), Response> {
+fn admit(auth: &Auth, port: u16, request: &Request) -> Result<(), Response> {
     let headers = request.headers();
     let refuse = |status: StatusCode, why: &'static str| Err((status, why).into_response());
-    if !host_is_ours(headers, request.uri(), app.port) {
+    if !host_is_ours(headers, request.uri(), port) {
         return refuse(StatusCode::MISDIRECTED_REQUEST, "this host name is not served here\n");
     }
-    let origin = origin(headers, app.port);
+    let origin = origin(headers, port);
     if origin == Origin::Foreign {
         return refuse(StatusCode::FORBIDDEN, "requests from other pages are refused\n");
     }
@@ -61,8 +61,8 @@ fn admit(app: &App, request: &Request) -> Result<(), Response> {
     if ![Method::GET, Method::HEAD, Method::POST, Method::DELETE].contains(method) {
         return refuse(StatusCode::METHOD_NOT_ALLOWED, "GET, HEAD, POST and DELETE are served\n");
     }
-    let Some(identity) = app.auth.identify(headers, app.port) else {
-        return Err(deny(app, headers));
+    let Some(identity) = auth.identify(headers, port) else {
+        return Err(deny(auth, headers));
     };
     let safe =
         [Method::GET, Method::HEAD].contains(method) && !headers.contains_key(header::UPGRADE);
@@ -76,8 +76,8 @@ fn admit(app: &App, request: &Request) -> Result<(), Response> {
     Ok(())
 }
 
-fn deny(app: &App, headers: &HeaderMap) -> Response {
-    if app.auth.failed_too_often() {
+fn deny(auth: &Auth, headers: &HeaderMap) -> Response {
+    if auth.failed_too_often() {
         return (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, "1")]).into_response();
     }
     let accepts_html = headers.get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
@@ -123,6 +123,20 @@ fn origin(headers: &HeaderMap, port: u16) -> Origin {
 /// Browsers say where a request comes from; `same-site` is another port of this machine.
 fn fetch_site_is_ours(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
+}
+
+/// For fuzzing: whatever a request says, without one of the secrets it gets no further than the log-in
+/// page, and that only under one of our names.
+#[cfg(any(test, feature = "fuzz"))]
+pub fn nobody_is_let_in(request: &Request) {
+    static AUTH: std::sync::LazyLock<Auth> =
+        std::sync::LazyLock::new(|| Auth::new().expect("random bytes"));
+    const PORT: u16 = 7676;
+    let admitted = admit(&AUTH, PORT, request).is_ok();
+    let login = request.uri().path() == LOGIN_PATH && request.method() == Method::GET;
+    assert!(!admitted || login, "let in: {request:?}");
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    assert!(!admitted || host.is_some_and(|host| is_our_name(host, PORT)), "{host:?}");
 }
 
 #[cfg(test)]

@@ -20,6 +20,8 @@ mod tests;
 pub use accept::Seat;
 pub use actions::{Actions, AttachableProcess};
 pub use guard::MUTATION_HEADER;
+#[cfg(any(test, feature = "fuzz"))]
+pub use guard::nobody_is_let_in;
 
 use crate::hub::HubHandle;
 use anyhow::{Context as _, Result, bail};

@@ -18,6 +18,8 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "fuzz"))]
+pub use chunk::decode as decode_chunk;
 pub use read::Recording;
 pub use write::Recorder;
 
