@@ -16,6 +16,7 @@ mod routes;
 pub mod runfile;
 #[cfg(test)]
 mod tests;
+mod timeline;
 
 pub use accept::Seat;
 pub use actions::{Actions, AttachableProcess};

@@ -1,7 +1,7 @@
 //! The one list of routes. The router is made from it and the access tests walk it, so a route that is
 //! not denied by default cannot be added unnoticed.
 
-use super::{App, actions, api, export, guard, pages};
+use super::{App, actions, api, export, guard, pages, timeline};
 use crate::ws;
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -44,6 +44,7 @@ pub const ROUTES: &[Route] = &[
     route(Verb::Get, "/api/sessions/{id}/blame", || get(api::blame)),
     route(Verb::Get, "/api/sessions/{id}/handoffs", || get(api::handoffs)),
     route(Verb::Get, "/api/sessions/{id}/events", || get(api::events)),
+    route(Verb::Get, "/api/sessions/{id}/lanes", || get(timeline::lanes)),
     route(Verb::Get, "/api/sessions/{id}/report.json", || get(export::report)),
     route(Verb::Get, "/api/sessions/{id}/export/{file}", || get(export::plot)),
     route(Verb::Post, "/api/sessions/{id}/marks", || post(actions::add_mark)),

@@ -14,6 +14,7 @@ mod bins;
 pub mod class;
 mod counters;
 mod hist;
+pub mod lanes;
 mod series;
 mod snapshot;
 mod tables;

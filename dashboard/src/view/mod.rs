@@ -3,11 +3,13 @@
 //! Names and units are stable: pages, programs and tests rely on them. Nothing here changes anything.
 
 mod frame;
+mod lanes;
 mod parts;
 mod range;
 mod session;
 
 pub use frame::Frame;
+pub use lanes::lanes;
 pub use parts::{Page, Part, parts};
 pub use range::View;
 pub use session::{SessionView, events, sessions};
