@@ -67,7 +67,9 @@ impl Snapshot<'_> {
         let bins = self.lane_bins(range, &threads, older);
         let detailed = pixels.step_ns < TIER_NS[0];
         let detail_from_ns = if detailed { self.detail_from_ns(older) } else { u64::MAX };
-        let spans = if detailed { self.spans(range, older) } else { Spans::new() };
+        // All events of the bins in sight, so that none is taken for time that no event explains.
+        let whole = bins.iter().fold(range, |sum, bin| sum.union(&bin.0));
+        let spans = if detailed { self.spans(whole, older) } else { Spans::new() };
         let none = Vec::new();
         let lane = |(place, key): (usize, &ThreadKey)| Lane {
             thread: *key,

@@ -89,6 +89,20 @@ proptest! {
 }
 
 #[test]
+fn a_part_of_a_bin_shows_what_the_whole_bin_shows_there() {
+    let store = &two_stores()[0];
+    let snapshot = store.snapshot();
+    let keys = keys(&snapshot);
+    let wide = snapshot.lanes(Range::new(8 * SECOND, 9 * SECOND), 1000, &keys, &Older::default());
+    let part = Range::new(8 * SECOND + 330_000_000, 8 * SECOND + 350_000_000);
+    let narrow = snapshot.lanes(part, 20, &keys, &Older::default());
+    assert_eq!((wide.pixels.step_ns, narrow.pixels.step_ns), (1_000_000, 1_000_000));
+    for (wide, narrow) in wide.lanes.iter().zip(&narrow.lanes) {
+        assert_eq!(wide.pixels[330..350], narrow.pixels[..]);
+    }
+}
+
+#[test]
 fn a_wait_stands_where_its_event_says_and_the_rest_is_spread() {
     let ranges = |spans: &[Span]| spans.iter().map(|s| (s.kind, s.range)).collect::<Vec<_>>();
     let wait = event(EventKind::Wait, 1, 400, 600, 2);
