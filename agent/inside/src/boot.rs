@@ -68,6 +68,13 @@ pub(crate) fn gil_hooks(semaphore: bool) -> &'static [Hook] {
     if semaphore { &SEMAPHORE } else { &CONDITIONS }
 }
 
+/// The hook of 2.7 that tells when a contended wait ended. Not every build has a place for it.
+static SWAP: Hook = Hook {
+    name: c"PyThreadState_Swap",
+    hook: hooks::thread_state_swap,
+    original: &ORIGINALS.thread_state_swap,
+};
+
 /// The boot thread.
 pub(crate) extern "C" fn thread(_: *mut c_void) -> *mut c_void {
     // SAFETY: `entry::attach` mapped and checked this segment; while the stage is "booting" nobody
@@ -173,6 +180,10 @@ fn with_gil(
     for hook in gil_hooks(semaphore) {
         got::prepare(&module, hook, hooked.of(hook.name)).map_err(refused)?;
     }
+    if semaphore {
+        // Without it acquires are dated less well (see `suite::gil::semaphore`); nothing else is lost.
+        let _ = got::prepare_own(&module, &SWAP, hooked.of(SWAP.name));
+    }
     let result =
         calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
             check(&gil, semaphore)?;
@@ -277,7 +288,8 @@ fn swap(
     HOT.switch_cond.store(gil.switch_cond, Relaxed);
     HOT.cond.store(gil.cond, SeqCst);
     let mut result = Ok(());
-    for hook in gil_hooks(semaphore) {
+    let swap = (semaphore && !SWAP.original.load(Acquire).is_null()).then_some(&SWAP);
+    for hook in gil_hooks(semaphore).iter().chain(swap) {
         match got::place(module, hook) {
             Ok(n) => drop(header.patched.fetch_add(n, Relaxed)),
             Err(why) => result = Err(refused(why)),
@@ -291,8 +303,15 @@ fn swap(
 }
 
 /// Every hook that may stand in a GOT.
-pub(crate) fn all_hooks() -> [extern "C" fn(); 5] {
-    [hooks::sem_post, hooks::sem_wait, hooks::cond_signal, hooks::cond_timedwait, hooks::cond_wait]
+pub(crate) fn all_hooks() -> [extern "C" fn(); 6] {
+    [
+        hooks::sem_post,
+        hooks::sem_wait,
+        hooks::thread_state_swap,
+        hooks::cond_signal,
+        hooks::cond_timedwait,
+        hooks::cond_wait,
+    ]
 }
 
 /// Calls libc's lock or unlock, which boot has looked up: never the loader with a mutex held.

@@ -43,7 +43,7 @@ pub(crate) fn resolve_helpers() {
 /// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.
 ///
 /// Found before the GIL is taken, since the loader's lock may be held by a thread that waits for it.
-pub(crate) struct Hooked([(&'static CStr, u64); 8]);
+pub(crate) struct Hooked([(&'static CStr, u64); 9]);
 
 impl Hooked {
     pub(crate) fn find() -> Self {
@@ -56,6 +56,7 @@ impl Hooked {
             c"pthread_mutex_init",
             c"sem_wait",
             c"sem_post",
+            c"PyThreadState_Swap",
         ];
         Self(names.map(|name| (name, find_in_libc(name))))
     }

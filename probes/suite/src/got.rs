@@ -173,7 +173,8 @@ impl Module {
         }
     }
 
-    /// True if a GOT entry with this value has not been bound yet: it points back into the module.
+    /// True if a GOT entry for a function of another module has not been bound yet: its value points
+    /// back into this module.
     fn is_lazy(&self, value: u64) -> bool {
         module_of(value).is_some_and(|module| module.dynamic == self.dynamic)
     }
@@ -257,6 +258,24 @@ pub fn prepare(module: &Module, hook: &Hook, resolved: u64) -> Result<(), Refuse
         return Err(Refused::NoOriginal);
     }
     hook.original.store(original as *mut (), Release);
+    Ok(())
+}
+
+/// As [`prepare`], for a function that `module` itself defines and calls through its GOT.
+///
+/// Whether such an entry is bound cannot be told from its value: `resolved` is the original.
+pub fn prepare_own(module: &Module, hook: &Hook, resolved: u64) -> Result<(), Refused> {
+    let mut found = false;
+    module.entries(hook.name, |_| found = true);
+    if !found {
+        return Err(Refused::NoEntry);
+    }
+    if hook.original.load(Acquire).is_null() {
+        if !module.is_lazy(resolved) {
+            return Err(Refused::NoOriginal);
+        }
+        hook.original.store(resolved as *mut (), Release);
+    }
     Ok(())
 }
 

@@ -74,6 +74,8 @@ pub struct Hot {
     pub switch_interval: AtomicUsize,
     /// 2.7: time waited by all at the last release.
     pub released_waited: AtomicU64,
+    /// 2.7: threads that waited when the window opened and have not got the GIL since.
+    pub unseen_waiters: AtomicU32,
     /// 2.7: addresses of `_Py_Ticker` and `_Py_CheckInterval`, else 0.
     pub ticker: AtomicU64,
     /// See `ticker`.
@@ -111,6 +113,8 @@ pub struct Originals {
     pub sem_wait: AtomicPtr<()>,
     /// `sem_post`
     pub sem_post: AtomicPtr<()>,
+    /// `PyThreadState_Swap` (2.7), where the interpreter calls it through its GOT.
+    pub thread_state_swap: AtomicPtr<()>,
     /// `pthread_mutex_unlock`, called, not hooked.
     pub mutex_unlock: AtomicPtr<()>,
     /// `sem_trywait`, called, not hooked.
@@ -162,6 +166,7 @@ impl Hot {
         self.boot_thread.store(0, Relaxed);
         self.open_at_acquire.store(0, Relaxed);
         self.holder_slot.store(0, Relaxed);
+        self.unseen_waiters.store(0, Relaxed);
         self.last_look_ns.store(0, Relaxed);
         let bytes = self.segment_bytes.swap(0, Relaxed);
         (self.segment.swap(0, Relaxed), bytes)

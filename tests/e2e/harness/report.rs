@@ -86,12 +86,13 @@ impl Report {
         let wait_ns = self.sum(threads, "gil.wait_ns");
         let inflicted_ns = self.sum(threads, "gil.wait_inflicted_ns");
         let blamed_ns = self.sum("blame", "wait_inflicted_ns");
-        // Waiters of 2.7 are not serialised (probes/suite, semaphore.rs): there the two sums may differ.
+        // Waiters of 2.7 are not serialised (probes/suite, semaphore.rs): there the two sums may differ,
+        // and a waiter looks but once, so that an open wait may have been open for long.
         let old = self.at("target.python_version").as_str().is_some_and(|v| v.starts_with("2."));
         // Waits that are open when gilscope leaves are blamed up to their last look only.
         let open_ns = if quiet { 0 } else { 50_000_000 + wait_ns / 50 };
         let allowed_ns = if old { wait_ns / 10 + open_ns } else { open_ns };
-        let most_ns = if old { wait_ns + wait_ns / 3 + 5_000_000 } else { wait_ns };
+        let most_ns = if old { wait_ns + wait_ns / 100 + 1_000_000 } else { wait_ns };
         assert!(inflicted_ns <= most_ns, "inflicted {inflicted_ns} of {wait_ns} waited");
         assert!(
             blamed_ns.abs_diff(inflicted_ns) <= allowed_ns,

@@ -109,6 +109,27 @@ pub extern "C" fn sem_post() {
     )
 }
 
+/// Stands for `PyThreadState_Swap(state)` (2.7): with a state, its caller has just got the GIL.
+#[unsafe(naked)]
+pub extern "C" fn thread_state_swap() {
+    naked_asm!(
+        "test rdi, rdi",
+        "je 2f",
+        "cmp qword ptr [rip + {hot} + {cond}], 0",
+        "je 2f",
+        "push rdi",
+        "call {swaps_in}",
+        "pop rdi",
+        "2:",
+        "jmp [rip + {originals} + {original}]",
+        hot = sym HOT,
+        cond = const offset_of!(Hot, cond),
+        originals = sym ORIGINALS,
+        original = const offset_of!(Originals, thread_state_swap),
+        swaps_in = sym semaphore::swaps_in,
+    )
+}
+
 /// Stands for `sem_wait(sem)` (2.7). If the semaphore could be taken at once, that was the call.
 #[unsafe(naked)]
 pub extern "C" fn sem_wait() {

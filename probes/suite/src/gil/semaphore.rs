@@ -1,18 +1,25 @@
 //! The GIL of 2.7: a semaphore (`Python/thread_pthread.h`, USE_SEMAPHORES), no mutex around it.
 //!
 //! A release is `sem_post`, an acquire `sem_wait`. A tail-jump cannot see a contended `sem_wait`
-//! return, so the hook tries first: success is an exact uncontended acquire. A contended one becomes
-//! known at the thread's next release and is then dated to the release before it, the earliest moment
-//! it can have happened: hold times of such cycles include the wake-up, and their free part reads 0.
+//! return, so the hook tries first: success is an exact uncontended acquire. A contended one is seen
+//! by what follows it: `PyEval_RestoreThread`, `PyEval_AcquireThread` and the eval loop put their
+//! thread state in place at once (`PyThreadState_Swap`, `Python/ceval.c`), through the GOT where
+//! libpython is shared. Where that call cannot be seen (`PyEval_AcquireLock`, a static build), the
+//! acquire becomes known at the thread's next release and is dated to the release before it, the
+//! earliest moment it can have happened: hold times of such cycles include the wake-up, and their free
+//! part reads 0.
 //!
 //! Whoever is past `sem_wait` and before `sem_post` is alone, so totals have one writer here too;
 //! only the begin of a wait is concurrent, and it writes to the thread's own slot alone.
 
-use super::{acquired_at, released_at, tell_of_hold, wait};
+use super::{acquired_at, released_at, tell_of_hold, wait, written};
 use crate::hot::{HOT, Hot, ORIGINALS};
 use crate::slots;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
-use wire::slot::phase;
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Relaxed, SeqCst},
+};
+use wire::slot::{Slot, phase};
 use wire::totals::GilTotals;
 
 /// `errno` when the semaphore is taken (`EAGAIN`) is put back to what it was.
@@ -63,6 +70,62 @@ fn recorded_wait(semaphore: u64) -> i32 {
     1
 }
 
+/// A thread state is put in place: a contended wait of this thread, if there is one, has just ended.
+#[inline(never)]
+pub extern "C" fn swaps_in() {
+    let hot = &HOT;
+    hot.inside.fetch_add(1, SeqCst);
+    // Looked at under `inside`, as in `recorded_wait`.
+    if hot.cond.load(SeqCst) != 0
+        && hot.segment.load(Relaxed) != 0
+        && hot.totals().window_start_ns.load(Relaxed) != 0
+        && let Some(slot) = slots::own(hot)
+        && slot.phase.load(Relaxed) != phase::HOLDING
+    {
+        waited_before_the_window(hot, slot);
+        acquired_at(hot, hot.now(), 1);
+    }
+    hot.inside.fetch_sub(1, SeqCst);
+}
+
+/// If this thread began to wait before the window, which nobody saw, its wait begins with the window.
+fn waited_before_the_window(hot: &'static Hot, slot: &'static Slot) {
+    let unseen = hot.unseen_waiters.load(Relaxed);
+    let seen = slot.phase.load(Relaxed) == phase::WAITING || slot.acquires.load(Relaxed) != 0;
+    if unseen == 0 || seen {
+        return;
+    }
+    // One writer: whoever is here holds the GIL.
+    hot.unseen_waiters.store(unseen - 1, Relaxed);
+    let totals = hot.totals();
+    let start = totals.window_start_ns.load(Relaxed);
+    written(&slot.sequence, || wait::note_begin(slot, totals.holder.load(Relaxed), start, 0));
+}
+
+/// More waiters than this are no number that glibc would show.
+const WAITERS_MAX: u64 = 0x7fff;
+
+/// Threads that wait on the semaphore: the upper half of its first word (glibc 2.21 and later,
+/// `nptl/semaphoreP.h`, 64-bit). 0 if the word says nothing believable.
+fn n_waiters(semaphore: u64) -> u64 {
+    // SAFETY: the caller posts this semaphore, so it is a valid, aligned sem_t of 32 bytes.
+    let n =
+        unsafe { (semaphore as *const AtomicU64).as_ref() }.map_or(0, |w| w.load(Relaxed) >> 32);
+    if n <= WAITERS_MAX { n } else { 0 }
+}
+
+/// The boot thread lets go: the window opens, and with it the waits of all who wait already.
+fn opens_with_waiters(hot: &'static Hot, semaphore: u64) {
+    let n = n_waiters(semaphore);
+    super::released();
+    let totals = hot.totals();
+    let start = totals.window_start_ns.load(Relaxed);
+    if start != 0 {
+        hot.unseen_waiters.store(n as u32, Relaxed);
+        totals.wait_base_ns.fetch_add(((start.wrapping_neg() << 16) + 1).wrapping_mul(n), Relaxed);
+    }
+}
+
 /// `sem_post` on the GIL is called: this thread holds it until the original has run.
 #[inline(never)]
 pub extern "C" fn posts(semaphore: u64) {
@@ -83,7 +146,7 @@ pub extern "C" fn posts(semaphore: u64) {
                 tell_of_hold(hot, slot, now, hold_ns, 0);
             }
         } else {
-            super::released();
+            opens_with_waiters(hot, semaphore);
         }
     }
     hot.inside.fetch_sub(1, SeqCst);

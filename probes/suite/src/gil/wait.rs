@@ -62,20 +62,7 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
         if released != 0 && !hot.is_light() {
             slot.away.record(now.saturating_sub(released));
         }
-        slot.wait_start_ns.store(now, Relaxed);
-        slot.wait_drop_requests.store(0, Relaxed);
-        for (word, value) in [
-            (scratch::WAIT_FREE, free),
-            (scratch::HOLDER_START, totals.holder.load(Relaxed) as u64),
-            (scratch::LOOK_NS, now),
-            (scratch::LOOK_FREE, free),
-            (scratch::LOOK_CODE, (NO_INSTRUCTION as u64) << 32),
-            (scratch::LOOK_HOLDER, totals.holder.load(Relaxed) as u64),
-            (scratch::LOOKS, 0),
-        ] {
-            slot.scratch[word].store(value, Relaxed);
-        }
-        slot.phase.store(phase::WAITING, Relaxed);
+        note_begin(slot, totals.holder.load(Relaxed), now, free);
     });
     if hot.is_semaphore() {
         semaphore::wait_begins(totals, now);
@@ -89,6 +76,24 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
         hot.last_look_ns.store(now, Relaxed);
         blame::look(hot, slot, now, free);
     }
+}
+
+/// Puts the begin of a wait into the slot: its stamp, the free time so far, and who held.
+pub(super) fn note_begin(slot: &Slot, holder: u32, now: u64, free: u64) {
+    slot.wait_start_ns.store(now, Relaxed);
+    slot.wait_drop_requests.store(0, Relaxed);
+    for (word, value) in [
+        (scratch::WAIT_FREE, free),
+        (scratch::HOLDER_START, holder as u64),
+        (scratch::LOOK_NS, now),
+        (scratch::LOOK_FREE, free),
+        (scratch::LOOK_CODE, (NO_INSTRUCTION as u64) << 32),
+        (scratch::LOOK_HOLDER, holder as u64),
+        (scratch::LOOKS, 0),
+    ] {
+        slot.scratch[word].store(value, Relaxed);
+    }
+    slot.phase.store(phase::WAITING, Relaxed);
 }
 
 /// The wait goes on: if the last turn ran out of time under one holder, a drop request was set.
