@@ -8,6 +8,8 @@
 
 #[path = "../src/batch.rs"]
 mod batch;
+#[path = "../src/compare/mod.rs"]
+mod compare;
 #[path = "../src/collect/generate/mod.rs"]
 mod generate;
 #[path = "../src/http/mod.rs"]

@@ -240,6 +240,7 @@ pub struct Batch {
     pub native_modules: Vec<(u32, String)>,
     /// Cumulative, by cause: "ring_full", "nested", "no_slot", …
     pub lost: BTreeMap<String, u64>,
+    /// New ones; one with a known id replaces it.
     pub marks: Vec<Mark>,
     /// Ids of marks that a person took away again.
     pub marks_removed: Vec<u32>,

@@ -20,6 +20,8 @@ pub(crate) enum Exit {
     Target = 3,
     /// The kernel or a file's owner said no.
     Permission = 4,
+    /// A figure is out of the bounds of `gilscope check`.
+    Check = 5,
 }
 
 /// A failure with all that a person needs.

@@ -10,6 +10,7 @@ mod batch;
 mod cli;
 mod client;
 mod collect;
+mod compare;
 mod errors;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;

@@ -7,7 +7,7 @@
 
 use crate::http::{App, Seat};
 use crate::hub::{HubError, SessionId};
-use crate::view::{self, Page, Part, View};
+use crate::view::{self, Part, Wish};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -35,9 +35,8 @@ const PING_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 pub struct Request {
     pub session: SessionId,
-    pub page: Page,
     #[serde(flatten)]
-    pub view: View,
+    pub wish: Wish,
 }
 
 /// `GET /ws`.
@@ -96,7 +95,7 @@ async fn read(
 /// What a client asks for, or what is wrong with it.
 pub fn parse(text: &str) -> Result<Request, String> {
     let request: Request = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    request.view.checked()?;
+    request.wish.view.checked()?;
     Ok(request)
 }
 
@@ -154,11 +153,11 @@ impl Pusher {
     }
 
     async fn push_page(&mut self, request: Request, tables: bool) -> Option<()> {
-        let Request { session, page, view } = request;
+        let Request { session, wish } = request;
         let parts = self
             .app
             .hub
-            .with(session, move |snapshot| view::parts(page, session, snapshot, view, tables));
+            .with(session, move |snapshot| view::parts(wish, session, snapshot, tables));
         match parts.await {
             Err(HubError::Stopped) => None,
             Err(error) => self.complain(error.to_string()).await,

@@ -4,7 +4,9 @@
 //! too come from `config`, never from here.
 
 mod attach;
+mod check;
 mod child;
+mod compare;
 mod completions;
 mod daemon;
 mod demo;
@@ -19,6 +21,7 @@ mod python;
 mod report;
 mod run;
 mod serve;
+mod span;
 mod watch;
 
 use crate::errors::{self, Failure};
@@ -37,6 +40,7 @@ Exit codes:
   2  wrong usage: flags, options
   3  the target is missing, not CPython, or not supported
   4  permission denied
+  5  a check failed: a figure is out of bounds
   `gilscope run` passes on the code of its command (128 + n for signal n)
 
 Options may also stand in ./gilscope.toml, ~/.config/gilscope/config.toml, /etc/gilscope/config.toml
@@ -62,6 +66,8 @@ enum Command {
     Serve(serve::Flags),
     Report(report::Flags),
     Export(report::ExportFlags),
+    Compare(compare::Flags),
+    Check(check::Flags),
     Mark(mark::Flags),
     Demo(demo::Flags),
     Doctor(doctor::Flags),
@@ -142,6 +148,8 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::List(flags) => list::run(&flags, &context(&common, &NoOptions)?),
         Command::Report(flags) => report::run(&flags, &context(&common, &NoOptions)?),
         Command::Export(flags) => report::export(&flags, &context(&common, &NoOptions)?),
+        Command::Compare(flags) => compare::run(&flags, &context(&common, &NoOptions)?),
+        Command::Check(flags) => check::run(&flags, &context(&common, &NoOptions)?),
         Command::Serve(flags) => {
             let context = context(&common, &flags)?;
             block_on(serve::run(flags, &context))

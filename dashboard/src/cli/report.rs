@@ -1,6 +1,7 @@
 //! `gilscope report` and `gilscope export`: files made from a recording.
 
 use super::Context;
+use super::span::Named;
 use crate::collect::replay::{Replayed, replay};
 use crate::errors::Failure;
 use crate::output::write_atomically;
@@ -39,14 +40,23 @@ pub(crate) struct Flags {
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   gilscope export before.gilscope --plot cpu -o cpu.svg      also .png, .csv
-  gilscope export before.gilscope --plot gil-wait --format csv";
+  gilscope export before.gilscope --plot gil-wait --format csv
+  gilscope export 'before.gilscope@cache warm..' --plot cpu -o warm.svg     from a mark on
+  gilscope export before.gilscope --plot cpu --from 5s --to 20s -o cpu.png";
 
 /// Draw a plot of a recording, or give its figures
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_EXAMPLES)]
 pub(crate) struct ExportFlags {
-    /// Recording
-    file: PathBuf,
+    /// Recording, or a range of it: FILE@FROM..TO, the ends names of marks or times
+    #[arg(value_parser = Named::parse)]
+    file: Named,
+    /// Where the plot begins: a mark's name, or a time since the recording began
+    #[arg(long, value_name = "MOMENT")]
+    from: Option<String>,
+    /// Where it ends
+    #[arg(long, value_name = "MOMENT")]
+    to: Option<String>,
     /// Which plot
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Plot::ALL.map(Plot::name)))]
     plot: String,
@@ -82,15 +92,21 @@ pub(crate) fn export(flags: &ExportFlags, context: &Context) -> anyhow::Result<E
         unknown_ending(&flags.output, ".svg, .png or .csv").hint("or say which with --format")
     })?;
     let plot = Plot::from_name(&flags.plot).expect("only names of plots are accepted");
-    let replayed = load(&flags.file, context)?;
+    let named = flags.file.clone().with_ends(flags.from.as_ref(), flags.to.as_ref());
+    let replayed = load(&named.path, context)?;
     let snapshot = replayed.store.snapshot();
+    // Of an empty recording the plot itself says why there is none.
+    let range = match snapshot.range().is_empty() {
+        true => snapshot.range(),
+        false => named.range(&snapshot)?,
+    };
     give(&flags.output, flags.force, |mut out| {
-        Ok(plot::write(&snapshot, plot, snapshot.range(), format, &mut out)?)
+        Ok(plot::write(&snapshot, plot, range, format, &mut out)?)
     })?;
     done(replayed)
 }
 
-fn load(path: &Path, context: &Context) -> anyhow::Result<Replayed> {
+pub(super) fn load(path: &Path, context: &Context) -> anyhow::Result<Replayed> {
     let replayed = replay(path)?;
     if !replayed.finished {
         context.talk.say(format!(
@@ -107,7 +123,7 @@ fn done(replayed: Replayed) -> anyhow::Result<ExitCode> {
 }
 
 /// Lets `fill` make the file; stdout gets it in one piece.
-fn give(
+pub(super) fn give(
     path: &Path,
     force: bool,
     fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<()>,
@@ -120,15 +136,15 @@ fn give(
     Ok(talk::print(data)?)
 }
 
-fn is_stdout(path: &Path) -> bool {
+pub(super) fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
 }
 
-fn ending(path: &Path) -> &str {
+pub(super) fn ending(path: &Path) -> &str {
     path.extension().and_then(|ending| ending.to_str()).unwrap_or_default()
 }
 
-fn unknown_ending(path: &Path, known: &str) -> Failure {
+pub(super) fn unknown_ending(path: &Path, known: &str) -> Failure {
     Failure::usage(format!("{} does not tell what to write", path.display()))
         .remedy(format!("give -o a name that ends in {known}"))
 }

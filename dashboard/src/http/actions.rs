@@ -107,15 +107,36 @@ pub async fn add_mark(
     body: Body<NewMark>,
 ) -> Result<(StatusCode, Json<Mark>), ApiError> {
     let Json(mark) = body?;
-    let name = mark.name.trim();
+    let name = mark_name(&mark.name)?;
+    let mark = app.hub.mark(SessionId(id), name, mark.at_ns).await?;
+    Ok((StatusCode::CREATED, Json(mark)))
+}
+
+fn mark_name(text: &str) -> Result<String, ApiError> {
+    let name = text.trim();
     if name.is_empty() || name.chars().count() > MARK_NAME_MAX || name.chars().any(char::is_control)
     {
         return Err(ApiError::bad_request(format!(
             "a mark's name is 1 to {MARK_NAME_MAX} characters without control characters"
         )));
     }
-    let mark = app.hub.mark(SessionId(id), name.to_owned(), mark.at_ns).await?;
-    Ok((StatusCode::CREATED, Json(mark)))
+    Ok(name.to_owned())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarkName {
+    name: String,
+}
+
+/// `POST /api/sessions/{id}/marks/{mark} {"name": "warm"}`: gives it another name.
+pub async fn rename_mark(
+    State(app): State<App>,
+    Path((id, mark)): Path<(u32, u32)>,
+    body: Body<MarkName>,
+) -> Result<Json<Mark>, ApiError> {
+    let name = mark_name(&body?.0.name)?;
+    Ok(Json(app.hub.rename_mark(SessionId(id), mark, name).await?))
 }
 
 /// `DELETE /api/sessions/{id}/marks/{mark}`.

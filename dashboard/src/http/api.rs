@@ -2,12 +2,13 @@
 
 use super::App;
 use super::error::ApiError;
+use crate::compare::{Comparison, Side, compare as lay_side_by_side};
 use crate::hub::SessionId;
-use crate::store::Snapshot;
+use crate::store::{Range, Snapshot};
 use crate::view::{self, SessionView, View};
 use axum::Json;
-use axum::extract::{Path, State};
-use serde::Serialize;
+use axum::extract::{Path, Query, State};
+use serde::{Deserialize, Serialize};
 
 /// Single events in one answer; the newest are kept.
 const EVENTS_MAX: usize = 2000;
@@ -47,7 +48,13 @@ macro_rules! range_routes {
 
 range_routes! {
     /// `GET /api/sessions/{id}/cpu`: the stack of CPU per thread.
-    cpu -> crate::store::CpuSeries = |snapshot, range, view| snapshot.cpu(range, view.px());
+    cpu -> crate::store::CpuSeries = |snapshot, range, view| {
+        let series = snapshot.cpu(range, view.px());
+        match view.bands {
+            Some(bands) => series.busiest(bands),
+            None => series,
+        }
+    };
     /// `GET /api/sessions/{id}/gil`: utilization and waiters over time.
     gil -> Option<crate::store::GilSeries> = |snapshot, range, view| snapshot.gil(range, view.px());
     /// `GET /api/sessions/{id}/process`: memory and number of threads over time.
@@ -64,4 +71,36 @@ range_routes! {
     handoffs -> Vec<crate::store::HandoffRow> = |snapshot, range, _view| snapshot.handoffs(range);
     /// `GET /api/sessions/{id}/events`: single events, oldest first.
     events -> serde_json::Value = |snapshot, range, _view| view::events(snapshot, range, EVENTS_MAX);
+}
+
+/// Two ranges: of the session of the path, and of another or the same one before.
+#[derive(Deserialize)]
+pub struct Ranges {
+    from_ns: u64,
+    to_ns: u64,
+    /// A session.
+    before: u32,
+    before_from_ns: u64,
+    before_to_ns: u64,
+}
+
+/// `GET /api/sessions/{id}/compare`: a range beside an earlier one.
+pub async fn compare(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+    query: Result<Query<Ranges>, axum::extract::rejection::QueryRejection>,
+) -> Answer<Comparison> {
+    let hint = "from_ns, to_ns, before (a session), before_from_ns and before_to_ns are needed";
+    let Query(ranges) =
+        query.map_err(|error| ApiError::bad_request(format!("{}; {hint}", error.body_text())))?;
+    if ranges.from_ns >= ranges.to_ns || ranges.before_from_ns >= ranges.before_to_ns {
+        return Err(ApiError::bad_request("a range must end after it begins"));
+    }
+    let side = async |session, start_ns, end_ns| {
+        let range = Range::new(start_ns, end_ns);
+        app.hub.with(SessionId(session), move |snapshot| Side::of(snapshot, range)).await
+    };
+    let before = side(ranges.before, ranges.before_from_ns, ranges.before_to_ns).await?;
+    let after = side(id, ranges.from_ns, ranges.to_ns).await?;
+    Ok(Json(lay_side_by_side(before, after)))
 }

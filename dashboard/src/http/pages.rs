@@ -61,10 +61,11 @@ pub async fn asset(uri: Uri) -> Response {
 }
 
 const LOGGED_IN: &str = "<!doctype html><html lang=en><meta charset=utf-8><title>gilscope</title>\
+    <link rel=icon href=\"data:,\">\
     <meta http-equiv=refresh content=\"0;url=/\"><p><a href=\"/\">Go on to the dashboard</a></html>\n";
 
 const NOT_LOGGED_IN: &str = "<!doctype html><html lang=en><meta charset=utf-8>\
-    <meta name=color-scheme content=\"light dark\"><title>gilscope: not logged in</title>\
+    <meta name=color-scheme content=\"light dark\"><title>gilscope: not logged in</title><link rel=icon href=\"data:,\">\
     <h1>Open the address that gilscope printed</h1>\
     <p>This dashboard shows what a process does, so it needs a key. The address in the terminal carries one \
     that works once and for 60 seconds.<p>If it is used or too old, <code>gilscope list</code> prints a new one.</html>\n";

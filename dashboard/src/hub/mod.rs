@@ -77,6 +77,12 @@ enum Command {
         at_ns: Option<u64>,
         reply: oneshot::Sender<Result<Mark, HubError>>,
     },
+    Rename {
+        id: SessionId,
+        mark: u32,
+        name: String,
+        reply: oneshot::Sender<Result<Mark, HubError>>,
+    },
     Unmark {
         id: SessionId,
         mark: u32,
@@ -139,6 +145,16 @@ impl HubHandle {
         at_ns: Option<u64>,
     ) -> Result<Mark, HubError> {
         self.ask_hub(|reply| Command::Mark { id, name, at_ns, reply }).await?
+    }
+
+    /// Gives a mark another name.
+    pub async fn rename_mark(
+        &self,
+        id: SessionId,
+        mark: u32,
+        name: String,
+    ) -> Result<Mark, HubError> {
+        self.ask_hub(|reply| Command::Rename { id, mark, name, reply }).await?
     }
 
     /// Takes a mark away.

@@ -43,7 +43,9 @@ impl Session {
     pub fn batch(&mut self, batch: Batch) {
         for mark in &batch.marks {
             self.mark_last = self.mark_last.max(mark.id);
-            self.marks.push(mark.id);
+            if !self.marks.contains(&mark.id) {
+                self.marks.push(mark.id); // else it has got another name
+            }
         }
         self.marks.retain(|id| !batch.marks_removed.contains(id));
         self.take(batch);
@@ -60,6 +62,13 @@ impl Session {
         self.mark_last += 1;
         let mark = Mark { id: self.mark_last, name, at_ns: at_ns.unwrap_or_else(|| self.now_ns()) };
         self.marks.push(mark.id);
+        self.take(Batch { at_ns: self.at_ns, marks: vec![mark.clone()], ..Batch::default() });
+        Ok(mark)
+    }
+
+    pub fn rename(&mut self, id: u32, name: String) -> Result<Mark, HubError> {
+        let known = self.store.snapshot().marks().iter().find(|mark| mark.id == id).cloned();
+        let mark = Mark { name, ..known.ok_or(HubError::NoSuchMark(id))? };
         self.take(Batch { at_ns: self.at_ns, marks: vec![mark.clone()], ..Batch::default() });
         Ok(mark)
     }

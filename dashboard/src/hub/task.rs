@@ -51,6 +51,9 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
         Command::Mark { id, name, at_ns, reply } => {
             let _ = reply.send(find(sessions, id).and_then(|session| session.mark(name, at_ns)));
         }
+        Command::Rename { id, mark, name, reply } => {
+            let _ = reply.send(find(sessions, id).and_then(|session| session.rename(mark, name)));
+        }
         Command::Unmark { id, mark, reply } => {
             let _ = reply.send(find(sessions, id).and_then(|session| session.unmark(mark)));
         }

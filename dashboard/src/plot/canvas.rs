@@ -3,6 +3,7 @@
 //! plotters rounds to whole coordinates, so all is drawn [`SCALE`] times too large and shrunk by the
 //! SVG's viewBox. Text stays text: searchable, small, and set in DejaVu Sans or a font as wide.
 
+use super::patterns::Patterns;
 use super::{FONT, PlotError};
 use crate::store::{Range, Snapshot};
 use crate::units;
@@ -28,11 +29,11 @@ const PLOTTERS_FONT_RATIO: f64 = 1.24;
 pub const INK: RGBColor = RGBColor(0x22, 0x22, 0x22);
 pub const FAINT_INK: RGBColor = RGBColor(0x5A, 0x5A, 0x5A);
 pub const GRID: RGBColor = RGBColor(0xDD, 0xDD, 0xDD);
-/// The main thread.
-pub const MAIN: RGBColor = RGBColor(0x44, 0x44, 0x44);
+/// The main thread. These three are the pages' in their light theme, as are the palette's.
+pub const MAIN: RGBColor = RGBColor(0x4B, 0x52, 0x5C);
 /// Sums of many.
-pub const REST: RGBColor = RGBColor(0xB4, 0xB4, 0xB4);
-pub const EXITED: RGBColor = RGBColor(0xD8, 0xD8, 0xD8);
+pub const REST: RGBColor = RGBColor(0xC3, 0xC8, 0xD0);
+pub const EXITED: RGBColor = RGBColor(0xE2, 0xD3, 0xB8);
 /// Okabe and Ito's colours (jfly.uni-koeln.de/color), which colour-blind people can tell apart, and
 /// one of Paul Tol's (wine) to make eight; ordered so that neighbours differ in lightness.
 pub const PALETTE: [RGBColor; 8] = [
@@ -63,6 +64,7 @@ pub struct Sheet {
     pub legend: Option<(&'static str, Vec<Entry>)>,
     /// What the picture shows in words, for who cannot see it.
     pub description: String,
+    pub patterns: Patterns,
 }
 
 /// Any failure of plotters, whose error types are many.
@@ -195,6 +197,7 @@ fn finish(svg: &str, sheet: &Sheet) -> String {
     let body = svg.find('>').map_or("", |end| &svg[end + 1..]);
     let family = format!("font-family=\"{FAMILY}\"");
     let body = body.replace(&family, &format!("font-family=\"{FAMILIES}\""));
+    let body = sheet.patterns.put_into(&body);
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{}\" height=\"{}\" \
          viewBox=\"0 0 {width} {height}\" role=\"img\">\n<title>{}</title>\n<desc>{}</desc>{body}",

@@ -64,6 +64,7 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
             units::duration(drawn.length_ns())
         ),
         legend: None,
+        patterns: Default::default(),
         description: "Matrix of GIL handoffs: rows give, columns take.".into(),
     };
     Some(canvas::draw(snapshot, drawn, &sheet, |area| draw_cells(area, &matrix)))

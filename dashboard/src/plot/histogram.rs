@@ -39,6 +39,7 @@ pub fn draw(
             units::maybe(figures.max_ns)
         ),
         legend: None,
+        patterns: Default::default(),
         description: format!("Histogram of {thing} by duration with quantiles as lines."),
     };
     let drawn = snapshot.range().intersection(&range);

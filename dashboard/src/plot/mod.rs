@@ -8,6 +8,7 @@ mod canvas;
 mod cpu;
 mod handoffs;
 mod histogram;
+mod patterns;
 mod png;
 mod table;
 #[cfg(test)]
@@ -29,6 +30,8 @@ const FONT: &[u8] = include_bytes!("../../assets/DejaVuSans.ttf");
 pub enum Plot {
     /// The ThreadWakeup graph: CPU per thread, stacked.
     Cpu,
+    /// The same with each band in its parts.
+    CpuParts,
     GilUtilization,
     GilWait,
     GilHold,
@@ -55,12 +58,19 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 5] =
-        [Self::Cpu, Self::GilUtilization, Self::GilWait, Self::GilHold, Self::Handoffs];
+    pub const ALL: [Self; 6] = [
+        Self::Cpu,
+        Self::CpuParts,
+        Self::GilUtilization,
+        Self::GilWait,
+        Self::GilHold,
+        Self::Handoffs,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
             Self::Cpu => "cpu",
+            Self::CpuParts => "cpu-parts",
             Self::GilUtilization => "gil-utilization",
             Self::GilWait => "gil-wait",
             Self::GilHold => "gil-hold",
@@ -75,6 +85,7 @@ impl Plot {
     pub fn title(self) -> &'static str {
         match self {
             Self::Cpu => "CPU per thread",
+            Self::CpuParts => "CPU per thread, in parts",
             Self::GilUtilization => "GIL utilization and waiters",
             Self::GilWait => "GIL wait",
             Self::GilHold => "GIL hold",
@@ -83,7 +94,10 @@ impl Plot {
     }
 
     fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
-        let section = if self == Self::Cpu { "process" } else { "gil" };
+        let section = match self {
+            Self::Cpu | Self::CpuParts => "process",
+            _ => "gil",
+        };
         let known = snapshot.notes().get(section).cloned();
         let reason = known.unwrap_or_else(|| "nothing was recorded in this range".into());
         PlotError::NoData { plot: self.name(), reason }
@@ -130,7 +144,7 @@ pub fn write(
 /// The picture as SVG text.
 pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, PlotError> {
     let drawn = match plot {
-        Plot::Cpu => cpu::draw(snapshot, range),
+        Plot::Cpu | Plot::CpuParts => cpu::draw(snapshot, plot, range),
         Plot::GilUtilization => utilization::draw(snapshot, range),
         Plot::GilWait | Plot::GilHold => histogram::draw(snapshot, plot, range),
         Plot::Handoffs => handoffs::draw(snapshot, range),
@@ -140,7 +154,7 @@ pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, 
 
 fn table(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<Table, PlotError> {
     let table = match plot {
-        Plot::Cpu => cpu::table(snapshot, range),
+        Plot::Cpu | Plot::CpuParts => cpu::table(snapshot, plot, range),
         Plot::GilUtilization => utilization::table(snapshot, range),
         Plot::GilWait | Plot::GilHold => histogram::table(snapshot, plot, range),
         Plot::Handoffs => handoffs::table(snapshot, range),

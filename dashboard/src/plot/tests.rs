@@ -79,6 +79,30 @@ fn csv_of_cpu_sums_to_the_process() {
 }
 
 #[test]
+fn parts_are_drawn_as_patterns_and_add_up() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let drawn = svg(&snapshot, Plot::CpuParts, snapshot.range()).unwrap();
+    assert!(drawn.contains("fill=\"url(#pattern-0)\"") && !drawn.contains("\"#0102"));
+    let texts = texts(&drawn);
+    for part in ["holding the GIL", "running without it", "waiting for a core"] {
+        assert!(texts.iter().any(|text| text == part), "{part}: {texts:?}");
+    }
+    let text = bytes(&snapshot, Plot::CpuParts, Format::Csv);
+    let mut csv = csv::Reader::from_reader(&text[..]);
+    let names: Vec<String> = csv.headers().unwrap().iter().map(String::from).collect();
+    for row in csv.records().map(Result::unwrap) {
+        let figures: Vec<f64> = row.iter().skip(1).map(|cell| cell.parse().unwrap()).collect();
+        let running = names[1..]
+            .iter()
+            .zip(&figures)
+            .filter(|(name, _)| !name.contains("waiting for a core") && *name != "process (cores)");
+        let sum: f64 = running.map(|(_, figure)| figure).sum();
+        assert!((sum - figures.last().unwrap()).abs() < 1e-3, "{row:?}");
+    }
+}
+
+#[test]
 fn csv_of_the_others_agrees_with_the_totals() {
     let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
     let snapshot = store.snapshot();
@@ -103,7 +127,8 @@ fn no_data_is_an_error_that_says_why() {
     for plot in Plot::ALL {
         let error = svg(&snapshot, plot, snapshot.range()).unwrap_err().to_string();
         assert!(error.contains(plot.name()), "{error}");
-        assert!(plot == Plot::Cpu || error.contains("the probe was off"), "{error}");
+        let of_cpu = [Plot::Cpu, Plot::CpuParts].contains(&plot);
+        assert!(of_cpu || error.contains("the probe was off"), "{error}");
     }
 }
 

@@ -43,6 +43,7 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
                 entry(WAITING_MAX, "waiting, peak", ""),
             ],
         )),
+        patterns: Default::default(),
         description: "Above: share of time in which the GIL is held. Below: threads waiting."
             .into(),
     };

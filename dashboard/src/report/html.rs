@@ -39,7 +39,8 @@ pub fn write(
     if let Some(gil) = &report.gil {
         write_gil(gil, out)?;
     }
-    for plot in Plot::ALL {
+    // One graph of CPU is enough to read; the one in parts is for who asks.
+    for plot in Plot::ALL.into_iter().filter(|plot| *plot != Plot::CpuParts) {
         match plot::svg(snapshot, plot, range) {
             Ok(svg) => writeln!(out, "<figure>{svg}</figure>")?,
             Err(PlotError::NoData { .. }) => {}

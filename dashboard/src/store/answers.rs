@@ -3,10 +3,10 @@
 //! Times are ns of the session clock. Nothing here knows how the store keeps its data.
 
 use crate::batch::ThreadKey;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A span of the session clock, half open: `[start_ns, end_ns)`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     pub start_ns: u64,
     pub end_ns: u64,
@@ -69,6 +69,22 @@ pub enum BandOf {
     Exited,
 }
 
+/// What a band of CPU is made of. `holding + running + unknown` is the band's CPU, exactly;
+/// `runnable` comes on top of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct BandParts {
+    pub holding_ns: u64,
+    pub running_ns: u64,
+    pub unknown_ns: u64,
+    /// Null for threads that nobody saw twice.
+    pub runnable_ns: Option<u64>,
+    /// Mean cores per pixel, each.
+    pub holding: Vec<f32>,
+    pub running: Vec<f32>,
+    pub unknown: Vec<f32>,
+    pub runnable: Vec<f32>,
+}
+
 /// One band of the stack of CPU.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CpuBand {
@@ -80,6 +96,9 @@ pub struct CpuBand {
     pub mean: Vec<f32>,
     /// Highest cores of any one bin in the pixel; not additive.
     pub max: Vec<f32>,
+    /// Null when they were not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parts: Option<BandParts>,
 }
 
 /// CPU over time: the ThreadWakeup graph. Main thread first, then by first sight, exited last.
@@ -226,6 +245,19 @@ pub struct CpuTotals {
     pub switches_forced: u64,
 }
 
+/// What a thread's CPU was, as far as it is known; the rest of it ran without the GIL.
+///
+/// A stamp says when the GIL was held, not whether on a core, so `holding_ns` is the time of holding
+/// as far as it fits into the CPU of the same moments: exact for a thread that does not sleep with the
+/// GIL in hand, an upper bound for one that does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct CpuParts {
+    pub holding_ns: u64,
+    /// CPU while the GIL's holders were not known: before it was watched, in light mode, or of threads
+    /// that lived between two samples.
+    pub unknown_ns: u64,
+}
+
 /// GIL counters of one thread in a range.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct ThreadGilTotals {
@@ -253,6 +285,8 @@ pub struct ThreadRow {
     pub alive: bool,
     /// Null when the thread's CPU was never sampled.
     pub cpu: Option<CpuTotals>,
+    /// Null as `cpu`.
+    pub cpu_parts: Option<CpuParts>,
     /// Null when the GIL is not watched.
     pub gil: Option<ThreadGilTotals>,
     /// Null when neither is known.

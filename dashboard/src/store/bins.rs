@@ -3,7 +3,7 @@
 //! All figures are what came on top in the bin's span. Rows are sorted by key and hold no zeros, so
 //! a thread that does nothing costs nothing.
 
-use super::answers::{CpuTotals, GilTotals, Range, ThreadGilTotals};
+use super::answers::{CpuParts, CpuTotals, GilTotals, Range, ThreadGilTotals};
 use super::counters::{Counters, GilCounters, WaitCounters};
 use super::hist;
 use super::timeline::Bin;
@@ -21,6 +21,7 @@ pub type HandoffKey = (ThreadKey, ThreadKey);
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct CpuRow {
     pub totals: CpuTotals,
+    pub parts: CpuParts,
     /// Most cores used between two samples of the bin.
     pub cores_max: f32,
 }
@@ -88,6 +89,7 @@ pub fn rename_rows<K: Ord + Copy, V>(
 /// Sums CPU rows of the same span, or of following ones: the maximum is then a lower bound.
 pub fn add_cpu(sum: &mut CpuRow, more: &CpuRow) {
     sum.totals.add(&more.totals);
+    sum.parts.add(&more.parts);
     sum.cores_max = sum.cores_max.max(more.cores_max);
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Nothing overflows: what a hostile segment could make jump only ever gives wrong figures.
 
-use super::answers::{CpuTotals, ThreadGilTotals};
+use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
 use crate::batch::{GilSample, ThreadCpu, ThreadGil};
 
 /// Counters that only grow.
@@ -71,6 +71,7 @@ counters!(CpuTotals {
     switches_voluntary,
     switches_forced,
 });
+counters!(CpuParts { holding_ns, unknown_ns });
 counters!(ThreadGilTotals {
     acquires,
     acquires_contended,

@@ -126,8 +126,8 @@ impl Store {
         self.native_modules.extend(batch.native_modules.iter().cloned());
         self.lost.extend(batch.lost.clone());
         self.notes.extend(batch.notes.clone());
+        self.apply_gil(batch); // first: it says how much of the CPU was spent with the GIL in hand
         self.apply_cpu(batch);
-        self.apply_gil(batch);
         self.apply_events(batch);
         self.ended = batch.ended.clone().or(self.ended.take());
         let folded = self.threads.fold(self.limits.threads);
@@ -149,7 +149,8 @@ impl Store {
             if let Some(totals) = self.threads.take_cpu(sample, first)
                 && totals != CpuTotals::default()
             {
-                let row = CpuRow { totals, cores_max: cores(totals.cpu_ns) };
+                let parts = self.split(batch, range, sample.key, totals.cpu_ns);
+                let row = CpuRow { totals, parts, cores_max: cores(totals.cpu_ns) };
                 bins::add_rows(&mut bin.threads, vec![(sample.key, row)], bins::add_cpu);
             }
         }
@@ -165,11 +166,25 @@ impl Store {
         }
     }
 
+    /// What a thread's CPU of the span before this batch was.
+    fn split(&mut self, batch: &Batch, range: Range, key: ThreadKey, cpu_ns: u64) -> CpuParts {
+        let exact = |gil: &GilSample| {
+            gil.window_start_ns <= range.start_ns && gil.acquires_timed == gil.acquires
+        };
+        let watched = batch.gil.as_ref().is_some_and(exact);
+        // A thread for which the agent had no slot may have held the GIL all the same.
+        let all_seen = self.lost.get("no_slot").is_none_or(|lost| *lost == 0);
+        let Some(thread) = self.threads.get_mut(key) else { return CpuParts::default() };
+        let known = watched && (all_seen || thread.has_taken_gil());
+        thread.split(cpu_ns, known)
+    }
+
     fn take_process(&mut self, bin: &mut CpuBin, sample: ProcessSample) {
         let (first, last) = self.process.unwrap_or((sample, sample));
         bin.process = Some(sample);
         bin.process_cpu_ns = sample.cpu_ns.saturating_sub(last.cpu_ns);
         bin.exited.totals.cpu_ns = sample.exited_cpu_ns.saturating_sub(last.exited_cpu_ns);
+        bin.exited.parts.unknown_ns = bin.exited.totals.cpu_ns;
         bin.host_busy_ns = f64::from(sample.host_cpu_ratio) * bin.range.length_ns() as f64;
         bin.rss_bytes_max = sample.rss_bytes;
         bin.uss_bytes_max = sample.uss_bytes;
@@ -255,10 +270,9 @@ impl Store {
         self.events.drain(..surplus);
         self.events_let_go += surplus as u64;
         for mark in &batch.marks {
+            self.marks.retain(|known| known.id != mark.id); // it comes again under another name
             let at = self.marks.partition_point(|known| known.at_ns <= mark.at_ns);
-            if !self.marks.iter().any(|known| known.id == mark.id) {
-                self.marks.insert(at, mark.clone());
-            }
+            self.marks.insert(at, mark.clone());
         }
         self.marks.retain(|mark| !batch.marks_removed.contains(&mark.id));
         let surplus = self.marks.len().saturating_sub(self.limits.marks);

@@ -15,6 +15,8 @@ struct Band {
     cpu_ns: f64,
     sum: Vec<f64>,
     max: Vec<f32>,
+    /// holding, unknown, runnable; empty unless they are asked for.
+    parts: [Vec<f64>; 3],
 }
 
 impl Band {
@@ -29,11 +31,50 @@ impl Band {
         });
     }
 
+    fn add_parts(&mut self, share: &Share, row: &CpuRow) {
+        let CpuParts { holding_ns, unknown_ns } = row.parts;
+        let values = [holding_ns, unknown_ns, row.totals.runqueue_ns];
+        for (sum, value) in self.parts.iter_mut().zip(values) {
+            sum.resize(share.pixels.count, 0.0);
+            share.each(|pixel, part| sum[pixel] += value as f64 * part);
+        }
+    }
+
+    /// The parts of a finished band.
+    fn finish_parts(&self, band: &CpuBand, covered: &[f64]) -> BandParts {
+        let [holding_ns, unknown_ns, runnable_ns] =
+            self.parts.each_ref().map(|sum| sum.iter().sum::<f64>().round() as u64);
+        let [holding, unknown, runnable] = self.parts.each_ref().map(|sum| means(sum, covered));
+        let rest = |at: usize| (band.mean[at] - holding[at] - unknown[at]).max(0.0);
+        let running = (0..holding.len()).map(rest).collect();
+        // Rounded apart, three parts could be one ns more than the whole.
+        let holding_ns = holding_ns.min(band.cpu_ns);
+        let unknown_ns = unknown_ns.min(band.cpu_ns - holding_ns);
+        let running_ns = band.cpu_ns - holding_ns - unknown_ns;
+        let runnable_ns = (band.of != BandOf::Exited).then_some(runnable_ns);
+        BandParts {
+            holding_ns,
+            running_ns,
+            unknown_ns,
+            runnable_ns,
+            holding,
+            running,
+            unknown,
+            runnable,
+        }
+    }
+
     fn finish(mut self, of: BandOf, name: String, covered: &[f64]) -> CpuBand {
         self.sum.resize(covered.len(), 0.0);
         self.max.resize(covered.len(), 0.0);
         let mean = means(&self.sum, covered);
-        CpuBand { of, name, cpu_ns: self.cpu_ns.round() as u64, mean, max: self.max }
+        let max = std::mem::take(&mut self.max);
+        let cpu_ns = self.cpu_ns.round() as u64;
+        let mut band = CpuBand { of, name, cpu_ns, mean, max, parts: None };
+        if !self.parts[0].is_empty() {
+            band.parts = Some(self.finish_parts(&band, covered));
+        }
+        band
     }
 }
 
@@ -64,6 +105,23 @@ fn means(sum: &[f64], weight: &[f64]) -> Vec<f32> {
 impl Snapshot<'_> {
     /// CPU per thread in at most about `px` pixels. Threads without CPU in the range have no band.
     pub fn cpu(&self, range: Range, px: usize) -> CpuSeries {
+        self.cpu_series(range, px, Band::add)
+    }
+
+    /// The same with each band's parts.
+    pub fn cpu_in_parts(&self, range: Range, px: usize) -> CpuSeries {
+        self.cpu_series(range, px, |band, share, row| {
+            band.add(share, row);
+            band.add_parts(share, row);
+        })
+    }
+
+    fn cpu_series(
+        &self,
+        range: Range,
+        px: usize,
+        add: impl Fn(&mut Band, &Share, &CpuRow),
+    ) -> CpuSeries {
         let clip = self.store.cpu.range().intersection(&range);
         let pixels = Pixels::over(clip, px);
         let mut covered = vec![0.0; pixels.count];
@@ -77,9 +135,9 @@ impl Snapshot<'_> {
             }
             pixels.spread(share.inside, |pixel, ns| covered[pixel] += ns as f64);
             total.add(&share, &process_row(bin));
-            exited.add(&share, &bin.exited);
+            add(&mut exited, &share, &bin.exited);
             for (key, row) in &bin.threads {
-                threads.entry(*key).or_default().add(&share, row);
+                add(threads.entry(*key).or_default(), &share, row);
             }
         }
         let mut bands: Vec<_> = threads
@@ -180,7 +238,7 @@ fn point(sample: &crate::batch::ProcessSample) -> ProcessPoint {
 
 fn process_row(bin: &CpuBin) -> CpuRow {
     let totals = CpuTotals { cpu_ns: bin.process_cpu_ns, ..Default::default() };
-    CpuRow { totals, cores_max: bin.cores_max }
+    CpuRow { totals, cores_max: bin.cores_max, ..Default::default() }
 }
 
 /// The GIL per pixel while it is summed.
@@ -257,6 +315,7 @@ fn sum_bands(bands: &[CpuBand], pixels: usize) -> CpuBand {
         cpu_ns: bands.iter().map(|band| band.cpu_ns).sum(),
         mean: vec![0.0; pixels],
         max: vec![0.0; pixels],
+        parts: sum_parts(bands, pixels),
     };
     for band in bands {
         for pixel in 0..pixels {
@@ -265,4 +324,31 @@ fn sum_bands(bands: &[CpuBand], pixels: usize) -> CpuBand {
         }
     }
     sum
+}
+
+fn sum_parts(bands: &[CpuBand], pixels: usize) -> Option<BandParts> {
+    let zeros = || vec![0.0; pixels];
+    let mut sum = BandParts {
+        holding: zeros(),
+        running: zeros(),
+        unknown: zeros(),
+        runnable: zeros(),
+        ..Default::default()
+    };
+    let add = |sum: &mut [f32], more: &[f32]| {
+        sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+    };
+    for band in bands {
+        let parts = band.parts.as_ref()?;
+        sum.holding_ns += parts.holding_ns;
+        sum.running_ns += parts.running_ns;
+        sum.unknown_ns += parts.unknown_ns;
+        let runnable = parts.runnable_ns.map(|more| sum.runnable_ns.unwrap_or(0) + more);
+        sum.runnable_ns = runnable.or(sum.runnable_ns);
+        add(&mut sum.holding, &parts.holding);
+        add(&mut sum.running, &parts.running);
+        add(&mut sum.unknown, &parts.unknown);
+        add(&mut sum.runnable, &parts.runnable);
+    }
+    Some(sum)
 }

@@ -16,7 +16,7 @@ use crate::batch::{Event, Hist, ThreadFact, ThreadKey, ThreadKind};
 struct ThreadSums {
     range: Range,
     cpu: Rows<ThreadKey, CpuRow>,
-    exited: CpuTotals,
+    exited: CpuRow,
     gil: Rows<ThreadKey, ThreadGilTotals>,
 }
 
@@ -77,8 +77,10 @@ impl<'a> Snapshot<'a> {
     fn thread_row(&self, thread: &Thread, sums: &Option<ThreadSums>) -> ThreadRow {
         let fact = &thread.fact;
         let (mut cpu, mut gil) = (thread.cpu(), thread.gil());
+        let mut parts = thread.parts();
         if let Some(sums) = sums {
-            cpu = cpu.map(|_| find(&sums.cpu, fact.key).unwrap_or_default().totals);
+            let row = find(&sums.cpu, fact.key).unwrap_or_default();
+            (cpu, parts) = (cpu.map(|_| row.totals), row.parts);
             gil = find(&sums.gil, fact.key).unwrap_or_default();
         }
         let gil = self.has_gil().then_some(gil);
@@ -94,6 +96,7 @@ impl<'a> Snapshot<'a> {
             kind: fact.kind,
             alive: fact.alive,
             cpu,
+            cpu_parts: cpu.map(|_| parts),
             gil,
             class: class(cpu.as_ref(), gil.as_ref(), length_ns),
         }
@@ -101,15 +104,19 @@ impl<'a> Snapshot<'a> {
 
     fn exited_row(&self, sums: &Option<ThreadSums>) -> Option<ThreadRow> {
         let folded = self.store.threads.folded();
-        let (cpu, gil) = match sums {
-            Some(sums) => (sums.exited, find(&sums.gil, EXITED).unwrap_or_default()),
+        let (cpu, parts, gil) = match sums {
+            Some(sums) => {
+                (sums.exited.totals, sums.exited.parts, find(&sums.gil, EXITED).unwrap_or_default())
+            }
             None => {
                 let between = self.store.process.map_or(0, |(first, last)| {
                     last.exited_cpu_ns.saturating_sub(first.exited_cpu_ns)
                 });
                 let mut cpu = folded.cpu;
                 cpu.add(&CpuTotals { cpu_ns: between, ..Default::default() });
-                (cpu, folded.gil)
+                let mut parts = folded.parts;
+                parts.add(&CpuParts { unknown_ns: between, ..Default::default() });
+                (cpu, parts, folded.gil)
             }
         };
         if folded.threads == 0 && cpu == CpuTotals::default() {
@@ -124,6 +131,7 @@ impl<'a> Snapshot<'a> {
             kind,
             alive: false,
             cpu: self.has_cpu().then_some(cpu),
+            cpu_parts: self.has_cpu().then_some(parts),
             gil: self.has_gil().then_some(gil),
             class: None,
         })
@@ -133,10 +141,10 @@ impl<'a> Snapshot<'a> {
         let (cpu_bounds, cpu_bins) = self.store.cpu.within(range);
         let (gil_bounds, gil_bins) = self.store.gil.within(range);
         let range = cpu_bounds.union(&gil_bounds);
-        let mut sums = ThreadSums { range, cpu: vec![], exited: CpuTotals::default(), gil: vec![] };
+        let mut sums = ThreadSums { range, cpu: vec![], exited: CpuRow::default(), gil: vec![] };
         for bin in cpu_bins {
             add_rows(&mut sums.cpu, bin.threads.clone(), add_cpu);
-            sums.exited.add(&bin.exited.totals);
+            add_cpu(&mut sums.exited, &bin.exited);
         }
         gil_bins.for_each(|bin| add_rows(&mut sums.gil, bin.threads.clone(), Counters::add));
         sums

@@ -100,6 +100,92 @@ fn check_stack(snapshot: Snapshot<'_>, range: Range, px: usize) {
     }
 }
 
+/// The parts of each band are the band, in figures and in every pixel; and those of each thread's row.
+fn check_parts(snapshot: Snapshot<'_>, range: Range, px: usize) {
+    let (plain, split) = (snapshot.cpu(range, px), snapshot.cpu_in_parts(range, px));
+    assert_eq!(plain.bands.len(), split.bands.len());
+    for (series, n) in [(&plain, 999), (&split, 999), (&split, 3)] {
+        for band in series.clone().busiest(n).bands {
+            let Some(parts) = &band.parts else { continue };
+            assert_eq!(parts.holding_ns + parts.running_ns + parts.unknown_ns, band.cpu_ns);
+            for (at, mean) in band.mean.iter().enumerate() {
+                let sum = parts.holding[at] + parts.running[at] + parts.unknown[at];
+                assert!(
+                    (sum - mean).abs() <= 1e-4 * mean.max(1.0),
+                    "{sum} of {mean} in {}",
+                    band.name
+                );
+            }
+        }
+    }
+    for row in snapshot.thread_rows(range) {
+        let (cpu, parts) = (row.cpu.unwrap_or_default(), row.cpu_parts.unwrap_or_default());
+        assert!(parts.holding_ns + parts.unknown_ns <= cpu.cpu_ns, "{row:?}");
+    }
+}
+
+/// One thread that always holds the GIL, one that never does, on a clock that lags by a tick.
+#[test]
+fn cpu_is_split_by_who_held_the_gil() {
+    let mut store = Store::new(Target::default());
+    let fact = |key: u32| ThreadFact {
+        key: ThreadKey(key),
+        thread_id: key,
+        name: format!("t{key}"),
+        is_main: key == 1,
+        kind: ThreadKind::Python,
+        alive: true,
+        first_seen_ns: 0,
+        ended_ns: None,
+    };
+    for tick in 0..=20_u64 {
+        let at_ns = tick * SECOND / 10;
+        let lag_ns = if tick % 2 == 1 { 4_000_000 } else { 0 };
+        let cpu = |key: u32, lag_ns: u64| ThreadCpu {
+            key: ThreadKey(key),
+            cpu_ns: at_ns - lag_ns,
+            runqueue_ns: at_ns / 10,
+            ..Default::default()
+        };
+        let gil = GilSample {
+            at_ns,
+            held_ns: at_ns,
+            acquires: 1,
+            acquires_timed: 1,
+            ..Default::default()
+        };
+        let hold =
+            ThreadGil { key: ThreadKey(1), acquires: 1, hold_ns: at_ns, ..Default::default() };
+        store.apply(&Batch {
+            at_ns,
+            threads: if tick == 0 { vec![fact(1), fact(2)] } else { vec![] },
+            cpu: vec![cpu(1, lag_ns), cpu(2, 0)],
+            // Watched from 1 s on.
+            gil: (tick >= 10).then(|| GilSample {
+                window_start_ns: SECOND,
+                held_ns: at_ns - SECOND,
+                ..gil
+            }),
+            thread_gil: if tick >= 10 {
+                vec![ThreadGil { hold_ns: at_ns - SECOND, ..hold }]
+            } else {
+                vec![]
+            },
+            ..Default::default()
+        });
+    }
+    let snapshot = store.snapshot();
+    let rows = snapshot.thread_rows(snapshot.range());
+    let of = |at: usize| (rows[at].cpu.unwrap().cpu_ns, rows[at].cpu_parts.unwrap());
+    assert_eq!(of(0), (2 * SECOND, CpuParts { holding_ns: SECOND, unknown_ns: SECOND }));
+    assert_eq!(of(1), (2 * SECOND, CpuParts { holding_ns: 0, unknown_ns: SECOND }));
+    let late = snapshot.cpu_in_parts(Range::new(SECOND, 2 * SECOND), 10);
+    let parts: Vec<_> = late.bands.iter().map(|band| band.parts.clone().unwrap()).collect();
+    assert_eq!((parts[0].running_ns, parts[0].unknown_ns, parts[1].holding_ns), (0, 0, 0));
+    assert_eq!((parts[1].running_ns, parts[1].runnable_ns), (SECOND, Some(SECOND / 10)));
+    check_parts(snapshot, snapshot.range(), 7);
+}
+
 #[test]
 fn a_whole_session_is_exact_to_the_unit() {
     let batches = batches(&Scenario { duration_ns: 20 * SECOND, ..Default::default() });
@@ -112,6 +198,7 @@ fn a_whole_session_is_exact_to_the_unit() {
     assert_eq!(totals.range, Range::new(last.window_start_ns, last.at_ns));
     check_laws(snapshot, range);
     check_stack(snapshot, range, 300);
+    check_parts(snapshot, range, 300);
     let process = |batch: &Batch| batch.process.unwrap().cpu_ns;
     let (_, cpu_ns) = sum_rows(&snapshot.thread_rows(range));
     assert_eq!(cpu_ns, process(batches.last().unwrap()) - process(&batches[0]));
@@ -221,6 +308,7 @@ proptest! {
             check_laws(snapshot, range);
             check_against_model(&batches, snapshot, range);
             check_stack(snapshot, range, px);
+            check_parts(snapshot, range, px);
         }
         let gil = snapshot.gil(range, px).unwrap();
         prop_assert!(gil.pixels.count <= px + 1);

@@ -3,7 +3,7 @@
 //! Kept one by one: every living thread, and the dead ones that ended last. Beyond the limit the
 //! longest dead are folded into one row, [`EXITED`], so churn costs no memory.
 
-use super::answers::{CpuTotals, ThreadGilTotals};
+use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
 use super::counters::Counters;
 use crate::batch::{ThreadCpu, ThreadFact, ThreadGil, ThreadKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +11,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Stands for all threads that are no longer kept one by one.
 pub const EXITED: ThreadKey = ThreadKey(u32::MAX);
 
+/// Time of holding the GIL that may count for the CPU of the next sample: the kernel adds a running
+/// thread's time up at its clock's ticks only, and the two are read one after the other.
+const HOLD_CARRIED_NS_MAX: u64 = 5_000_000;
+
 /// One thread as it is known now.
 #[derive(Clone, Debug)]
 pub struct Thread {
     pub fact: ThreadFact,
     /// CPU at the first and at the last sample; null before the first.
     cpu: Option<(CpuTotals, CpuTotals)>,
+    parts: CpuParts,
+    /// Held the GIL since the last sample of CPU, ns.
+    hold_pending_ns: u64,
     gil: ThreadGilTotals,
 }
 
@@ -25,6 +32,7 @@ pub struct Thread {
 pub struct Folded {
     pub threads: u64,
     pub cpu: CpuTotals,
+    pub parts: CpuParts,
     pub gil: ThreadGilTotals,
 }
 
@@ -41,6 +49,28 @@ impl Thread {
         self.cpu.map(|(first, last)| last.since(&first))
     }
 
+    /// What that CPU was.
+    pub fn parts(&self) -> CpuParts {
+        self.parts
+    }
+
+    /// Whether it was ever seen to take the GIL.
+    pub fn has_taken_gil(&self) -> bool {
+        self.gil != ThreadGilTotals::default()
+    }
+
+    /// Splits CPU that came on top. `known` when the GIL was watched all the while.
+    pub fn split(&mut self, cpu_ns: u64, known: bool) -> CpuParts {
+        let hold_ns = std::mem::take(&mut self.hold_pending_ns);
+        let more = match known {
+            true => CpuParts { holding_ns: hold_ns.min(cpu_ns), unknown_ns: 0 },
+            false => CpuParts { holding_ns: 0, unknown_ns: cpu_ns },
+        };
+        self.hold_pending_ns = (hold_ns - more.holding_ns.min(hold_ns)).min(HOLD_CARRIED_NS_MAX);
+        self.parts.add(&more);
+        more
+    }
+
     /// GIL counters since the session began.
     pub fn gil(&self) -> ThreadGilTotals {
         self.gil
@@ -49,12 +79,22 @@ impl Thread {
 
 impl Threads {
     pub fn learn(&mut self, fact: &ThreadFact) {
-        let new = || Thread { fact: fact.clone(), cpu: None, gil: Default::default() };
+        let new = || Thread {
+            fact: fact.clone(),
+            cpu: None,
+            parts: Default::default(),
+            hold_pending_ns: 0,
+            gil: Default::default(),
+        };
         self.kept.entry(fact.key).or_insert_with(new).fact = fact.clone();
     }
 
     pub fn get(&self, key: ThreadKey) -> Option<&Thread> {
         self.kept.get(&key)
+    }
+
+    pub fn get_mut(&mut self, key: ThreadKey) -> Option<&mut Thread> {
+        self.kept.get_mut(&key)
     }
 
     /// In the order of first sight.
@@ -84,6 +124,7 @@ impl Threads {
         let now = ThreadGilTotals::from(sample);
         let more = now.since(&thread.gil);
         thread.gil = now;
+        thread.hold_pending_ns += more.hold_ns;
         Some(more)
     }
 
@@ -102,6 +143,7 @@ impl Threads {
             let thread = self.kept.remove(key).expect("the key was just taken from the map");
             self.folded.threads += 1;
             self.folded.cpu.add(&thread.cpu().unwrap_or_default());
+            self.folded.parts.add(&thread.parts);
             self.folded.gil.add(&thread.gil);
         }
         keys

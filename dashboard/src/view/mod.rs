@@ -10,6 +10,6 @@ mod session;
 
 pub use frame::Frame;
 pub use lanes::lanes;
-pub use parts::{Page, Part, parts};
+pub use parts::{Part, Wish, parts};
 pub use range::View;
 pub use session::{SessionView, events, sessions};

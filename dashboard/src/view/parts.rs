@@ -5,7 +5,7 @@
 
 use super::{Frame, SessionView, View};
 use crate::hub::SessionId;
-use crate::store::{CpuSeries, GilSeries, ProcessSeries, Snapshot};
+use crate::store::{CpuSeries, GilSeries, ProcessSeries, Range, Snapshot};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -33,19 +33,33 @@ const BANDS_MAX: usize = 8;
 
 type Parts = Vec<(&'static str, Part)>;
 
-/// All parts of a page for one view, in the order to send them. Without `tables` those are left out
-/// that need not come with every tick.
-pub fn parts(
-    page: Page,
-    id: SessionId,
-    snapshot: &Snapshot<'_>,
-    view: View,
-    tables: bool,
-) -> Parts {
-    let range = view.range_in(snapshot.range());
-    let cpu = || ("cpu", cpu(id, &snapshot.cpu(range, view.px()).busiest(BANDS_MAX)));
-    let gil = || ("gil", gil(id, snapshot.gil(range, view.px()).as_ref()));
-    let process = || ("process", process(id, &snapshot.process(range, view.px())));
+/// What a page wants to see.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+pub struct Wish {
+    pub page: Page,
+    #[serde(flatten)]
+    pub view: View,
+    /// The span that tables are about, if it is not the one of the charts.
+    pub select: Option<Range>,
+    /// Whether bands of CPU come in their parts.
+    #[serde(default)]
+    pub split: bool,
+}
+
+/// All parts of a page, in the order to send them. Without `tables` those are left out that need not
+/// come with every tick.
+pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -> Parts {
+    let Wish { page, view, select, split } = wish;
+    let whole = snapshot.range();
+    let charted = view.range_in(whole);
+    let range = select.map_or(charted, |select| select.intersection(&whole));
+    let stack = || match split {
+        true => snapshot.cpu_in_parts(charted, view.px()),
+        false => snapshot.cpu(charted, view.px()),
+    };
+    let cpu = || ("cpu", cpu(id, &stack().busiest(BANDS_MAX)));
+    let gil = || ("gil", gil(id, snapshot.gil(charted, view.px()).as_ref()));
+    let process = || ("process", process(id, &snapshot.process(charted, view.px())));
     let table = |name: &'static str, data: Value| (name, text(name, id, data));
     let threads = || table("threads", rows(snapshot.thread_rows(range)));
     let totals = || table("totals", json!(snapshot.totals(range)));
@@ -79,12 +93,20 @@ fn rows<T: serde::Serialize>(all: Vec<T>) -> Value {
     json!({ "rows": &all[..all.len().min(ROWS_MAX)], "n_rows": all.len() })
 }
 
-/// Columns "total" and "0", "1", … for the bands that the header describes.
+/// Columns "total" and "0", "1", … for the bands that the header describes; of a band that comes in
+/// its parts, "0.holding", "0.running", "0.unknown" and "0.runnable", too.
 fn cpu(id: SessionId, series: &CpuSeries) -> Part {
     let bands: Vec<Value> = series
         .bands
         .iter()
-        .map(|band| json!({ "of": band.of, "name": band.name, "cpu_ns": band.cpu_ns }))
+        .map(|band| {
+            let mut said = json!({ "of": band.of, "name": band.name, "cpu_ns": band.cpu_ns });
+            if let Some(parts) = &band.parts {
+                said["parts"] = json!({ "holding_ns": parts.holding_ns, "running_ns": parts.running_ns,
+                    "unknown_ns": parts.unknown_ns, "runnable_ns": parts.runnable_ns });
+            }
+            said
+        })
         .collect();
     let header = json!({ "part": "cpu", "session": id, "range": series.range, "bands": bands,
         "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
@@ -92,6 +114,16 @@ fn cpu(id: SessionId, series: &CpuSeries) -> Part {
     frame.column("total", series.total_mean.iter().copied());
     for (index, band) in series.bands.iter().enumerate() {
         frame.column(index.to_string(), band.mean.iter().copied());
+        let Some(parts) = &band.parts else { continue };
+        let columns = [
+            ("holding", &parts.holding),
+            ("running", &parts.running),
+            ("unknown", &parts.unknown),
+            ("runnable", &parts.runnable),
+        ];
+        for (name, values) in columns {
+            frame.column(format!("{index}.{name}"), values.iter().copied());
+        }
     }
     Part::Binary(frame.finish())
 }

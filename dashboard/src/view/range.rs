@@ -19,6 +19,8 @@ pub struct View {
     /// Instead of the two: the last so many ns.
     pub last_ns: Option<u64>,
     pub px: Option<usize>,
+    /// Bands of CPU that are given one by one, busiest first; the rest is summed. All by default.
+    pub bands: Option<usize>,
 }
 
 impl View {
@@ -91,7 +93,7 @@ mod tests {
             last in proptest::option::of(any::<u64>()), start in any::<u64>(), end in any::<u64>(),
         ) {
             let whole = Range::new(start, end);
-            let view = View { from_ns: from, to_ns: to, last_ns: last, px: None };
+            let view = View { from_ns: from, to_ns: to, last_ns: last, ..View::default() };
             if let Ok(view) = view.checked() {
                 let range = view.range_in(whole);
                 prop_assert!(range.is_empty() || whole.contains(&range), "{range:?} in {whole:?}");

@@ -61,11 +61,39 @@ async fn nonsense_is_400_with_a_reason() {
 }
 
 #[tokio::test]
+async fn two_ranges_are_laid_side_by_side() {
+    let server = Running::start().await;
+    let path = "/api/sessions/1/compare?from_ns=1000000000&to_ns=2000000000";
+    let before = "&before=1&before_from_ns=0&before_to_ns=1000000000";
+    let answer = server.request("GET", &format!("{path}{before}")).send().await.json();
+    let cpu = answer["figures"].as_array().unwrap().iter().find(|row| row["name"] == "cpu.total");
+    let cpu = cpu.unwrap();
+    assert_eq!((&cpu["before"], &cpu["difference"]), (&json!(0.5), &json!(0.0)));
+    assert_eq!(answer["before"]["duration_ns"], 1_000_000_000);
+    for (query, status) in [
+        (String::new(), 400),
+        (format!("{path}&before=1&before_from_ns=5&before_to_ns=5"), 400),
+        (format!("{path}&before=9&before_from_ns=0&before_to_ns=5"), 404),
+    ] {
+        let path = if query.is_empty() { path.to_owned() } else { query };
+        assert_eq!(server.request("GET", &path).send().await.status, status, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn marks_come_and_go() {
     let server = Running::start().await;
     let add =
         server.request("POST", "/api/sessions/1/marks").json(r#"{"name":" after ","at_ns":7}"#);
     assert_eq!(add.send().await.json(), json!({ "id": 2, "name": "after", "at_ns": 7 }));
+    let renamed = server.request("POST", "/api/sessions/1/marks/2").json(r#"{"name":"later"}"#);
+    assert_eq!(renamed.send().await.json(), json!({ "id": 2, "name": "later", "at_ns": 7 }));
+    let session = server.request("GET", "/api/sessions/1").send().await.json();
+    assert_eq!(session["marks"].as_array().unwrap().len(), 2, "renamed, not doubled");
+    for (mark, body, status) in [(9, r#"{"name":"x"}"#, 404), (2, r#"{"name":" "}"#, 400)] {
+        let path = format!("/api/sessions/1/marks/{mark}");
+        assert_eq!(server.request("POST", &path).json(body).send().await.status, status);
+    }
     assert_eq!(server.request("DELETE", "/api/sessions/1/marks/2").send().await.status, 204);
     assert_eq!(server.request("DELETE", "/api/sessions/1/marks/2").send().await.status, 404);
 }

@@ -1,0 +1,189 @@
+//! A range in figures that may be laid beside those of another range: nothing in them grows with its
+//! length. Also what `gilscope check` looks at.
+
+use crate::store::{Distribution, Range, Snapshot, ThreadRow};
+use serde::Serialize;
+
+/// What a figure is counted in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// 0 to 1.
+    Share,
+    Ns,
+    PerSecond,
+    Cores,
+    /// A mean number of threads.
+    Threads,
+    Bytes,
+    /// A plain number.
+    Count,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Figure {
+    /// "gil.wait.p99": stable, for programs.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    pub unit: Unit,
+    /// Null: not known.
+    pub value: Option<f64>,
+}
+
+/// All figures that there are, in their order, without values.
+pub fn catalogue() -> Vec<Figure> {
+    let store = crate::store::Store::new(Default::default());
+    figures(&store.snapshot(), Range::default())
+}
+
+/// All figures of a range.
+pub fn figures(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let mut all = cpu(snapshot, range);
+    all.extend(gil(snapshot, range));
+    let histograms = snapshot.histograms(range);
+    let of = |pick: fn(&crate::store::Histograms) -> &Distribution| histograms.as_ref().map(pick);
+    all.extend(distribution("gil.wait", "GIL wait", of(|all| &all.wait)));
+    all.extend(distribution("gil.hold", "GIL hold", of(|all| &all.hold)));
+    let drop = of(|all| &all.drop_to_release);
+    all.extend(distribution("gil.drop_to_release", "drop request to release", drop));
+    all.extend(distribution("gil.wake", "release to acquire", of(|all| &all.wake)));
+    all.extend(process(snapshot, range));
+    all
+}
+
+fn figure(name: &str, title: &str, unit: Unit, value: Option<f64>) -> Figure {
+    Figure { name: name.into(), title: title.into(), unit, value }
+}
+
+fn per(sum: u64, length_ns: u64) -> Option<f64> {
+    (length_ns > 0).then(|| sum as f64 / length_ns as f64)
+}
+
+fn cpu(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let series = snapshot.cpu_in_parts(range, 1);
+    let length_ns = series.range.length_ns();
+    let parts: Vec<_> = series.bands.iter().filter_map(|band| band.parts.as_ref()).collect();
+    let cpu_ns: u64 = series.bands.iter().map(|band| band.cpu_ns).sum();
+    let unknown_ns: u64 = parts.iter().map(|part| part.unknown_ns).sum();
+    // A part that is mostly not known would be compared with one that is.
+    let known = cpu_ns == 0 || unknown_ns * 2 < cpu_ns;
+    let holding: u64 = parts.iter().map(|part| part.holding_ns).sum();
+    let running: u64 = parts.iter().map(|part| part.running_ns).sum();
+    let runnable: u64 = parts.iter().filter_map(|part| part.runnable_ns).sum();
+    let split = |sum| per(sum, length_ns).filter(|_| known && snapshot.has_gil());
+    vec![
+        figure("cpu.total", "CPU", Unit::Cores, per(cpu_ns, length_ns)),
+        figure("cpu.holding", "CPU with the GIL", Unit::Cores, split(holding)),
+        figure("cpu.running", "CPU without it", Unit::Cores, split(running)),
+        figure("cpu.runnable", "waiting for a core", Unit::Cores, per(runnable, length_ns)),
+    ]
+}
+
+fn gil(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let totals = snapshot.totals(range);
+    let rate = |pick: fn(&crate::store::GilTotals) -> u64| {
+        totals.and_then(|t| per(pick(&t), t.held_ns + t.free_ns)).map(|per_ns| per_ns * 1e9)
+    };
+    let share = |part: fn(&crate::store::GilTotals) -> u64,
+                 whole: fn(&crate::store::GilTotals) -> u64| {
+        totals.and_then(|t| per(part(&t), whole(&t)))
+    };
+    vec![
+        figure("gil.held", "GIL held", Unit::Share, totals.and_then(|t| t.utilization())),
+        figure(
+            "gil.waiters",
+            "threads waiting for it",
+            Unit::Threads,
+            totals.and_then(|t| t.waiters_mean()),
+        ),
+        figure("gil.acquires", "acquires", Unit::PerSecond, rate(|t| t.acquires)),
+        figure(
+            "gil.contended",
+            "of which had to wait",
+            Unit::Share,
+            share(|t| t.acquires_contended, |t| t.acquires),
+        ),
+        figure("gil.handoffs", "handoffs", Unit::PerSecond, rate(|t| t.handoffs)),
+        figure("gil.drop_requests", "drop requests", Unit::PerSecond, rate(|t| t.drop_requests)),
+        figure(
+            "gil.forced",
+            "forced releases",
+            Unit::Share,
+            share(|t| t.releases_forced, |t| t.releases_forced + t.releases_voluntary),
+        ),
+    ]
+}
+
+/// One figure of a distribution.
+type Quantile = fn(&Distribution) -> Option<u64>;
+
+fn distribution(name: &str, title: &str, of: Option<&Distribution>) -> Vec<Figure> {
+    let ns = |pick: Quantile| of.and_then(pick).map(|ns| ns as f64);
+    let quantiles: [(&str, Quantile); 4] = [
+        ("p50", |all| all.p50_ns),
+        ("p95", |all| all.p95_ns),
+        ("p99", |all| all.p99_ns),
+        ("max", |all| all.max_ns),
+    ];
+    let one = |(part, pick): (&str, Quantile)| {
+        figure(&format!("{name}.{part}"), &format!("{title} {part}"), Unit::Ns, ns(pick))
+    };
+    quantiles.map(one).to_vec()
+}
+
+fn process(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let series = snapshot.process(range, 1);
+    let rss = series.rss_bytes.iter().flatten().max().map(|bytes| *bytes as f64);
+    let threads = series.threads.iter().flatten().max().map(|count| f64::from(*count));
+    let lost = snapshot.lost().values().sum::<u64>() as f64;
+    vec![
+        figure("process.rss", "memory in RAM, most", Unit::Bytes, rss),
+        figure("process.threads", "threads, most", Unit::Count, threads),
+        figure("loss.events", "events lost in the whole session", Unit::Count, Some(lost)),
+    ]
+}
+
+/// What the threads of one name did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct ThreadFigures {
+    /// How many threads have the name.
+    pub threads: usize,
+    /// Mean cores; null: never sampled.
+    pub cpu_cores: Option<f64>,
+    /// Shares of the range; of several threads their sum. Null: the GIL is not watched.
+    pub hold_share: Option<f64>,
+    pub wait_share: Option<f64>,
+    pub inflicted_share: Option<f64>,
+}
+
+/// The threads of a range by name, since that is all that two processes' threads have in common.
+pub fn threads(snapshot: &Snapshot<'_>, range: Range) -> Vec<(String, ThreadFigures)> {
+    let cpu_ns = snapshot.cpu(range, 1).range.length_ns();
+    let gil_ns = snapshot.totals(range).map_or(0, |totals| totals.range.length_ns());
+    let mut all: Vec<(String, ThreadFigures)> = Vec::new();
+    for row in snapshot.thread_rows(range) {
+        let known = all.iter().position(|(name, _)| *name == row.name);
+        let at = known.unwrap_or_else(|| {
+            all.push((row.name.clone(), ThreadFigures::default()));
+            all.len() - 1
+        });
+        add(&mut all[at].1, &row, cpu_ns, gil_ns);
+    }
+    all
+}
+
+fn add(sum: &mut ThreadFigures, row: &ThreadRow, cpu_ns: u64, gil_ns: u64) {
+    let plus = |sum: Option<f64>, more: Option<f64>| match (sum, more) {
+        (None, None) => None,
+        (sum, more) => Some(sum.unwrap_or(0.0) + more.unwrap_or(0.0)),
+    };
+    let gil = row.gil.as_ref();
+    sum.threads += 1;
+    sum.cpu_cores = plus(sum.cpu_cores, row.cpu.and_then(|cpu| per(cpu.cpu_ns, cpu_ns)));
+    sum.hold_share = plus(sum.hold_share, gil.and_then(|gil| per(gil.hold_ns, gil_ns)));
+    sum.wait_share = plus(sum.wait_share, gil.and_then(|gil| per(gil.wait_ns, gil_ns)));
+    let inflicted = gil.and_then(|gil| per(gil.wait_inflicted_ns, gil_ns));
+    sum.inflicted_share = plus(sum.inflicted_share, inflicted);
+}

@@ -1,0 +1,80 @@
+//! A comparison for reading: short enough for an issue or a chat.
+
+use super::{Comparison, FigureChange, ThreadFigures, Unit};
+use crate::plot::date;
+use crate::units::{bytes, duration, percent};
+use std::io::{Result, Write};
+
+/// Threads shown at most; what is left out is counted.
+const ROWS: usize = 20;
+
+pub fn write(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "# gilscope compare\n")?;
+    for (which, span) in [("before", &comparison.before), ("after", &comparison.after)] {
+        let (command, start) = (span.command.replace('`', "'"), date(span.start_unix_ns));
+        let length = duration(span.duration_ns);
+        writeln!(out, "- {which}: pid {}, `{command}`, {length} from {start}", span.pid)?;
+    }
+    writeln!(out, "\n| | before | after | difference | change |\n|---|--:|--:|--:|--:|")?;
+    for row in &comparison.figures {
+        let FigureChange { title, unit, before, after, .. } = row;
+        let (before, after) = (text(*unit, *before), text(*unit, *after));
+        writeln!(out, "| {title} | {before} | {after} | {} | {} |", difference(row), change(row))?;
+    }
+    write_threads(comparison, out)
+}
+
+fn write_threads(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
+    writeln!(
+        out,
+        "\n| thread | CPU before | after | GIL held before | after | waited before | after |"
+    )?;
+    writeln!(out, "|---|--:|--:|--:|--:|--:|--:|")?;
+    for row in comparison.threads.iter().take(ROWS) {
+        let cell = |side: Option<ThreadFigures>, unit, pick: fn(&ThreadFigures) -> Option<f64>| {
+            text(unit, side.as_ref().and_then(pick))
+        };
+        let pair = |unit, pick| {
+            format!("{} | {}", cell(row.before, unit, pick), cell(row.after, unit, pick))
+        };
+        writeln!(
+            out,
+            "| {} | {} | {} | {} |",
+            row.name.replace(['|', '\n', '\r', '`', '<'], " "),
+            pair(Unit::Cores, |side| side.cpu_cores),
+            pair(Unit::Share, |side| side.hold_share),
+            pair(Unit::Share, |side| side.wait_share),
+        )?;
+    }
+    let left_out = comparison.threads.len().saturating_sub(ROWS);
+    if left_out > 0 {
+        writeln!(out, "\n{left_out} more threads are in the JSON.")?;
+    }
+    Ok(())
+}
+
+/// A figure for a person; "–" where nothing is known.
+pub fn text(unit: Unit, value: Option<f64>) -> String {
+    let Some(value) = value else { return "–".to_owned() };
+    match unit {
+        Unit::Share => percent(value),
+        Unit::Ns => duration(value.round().max(0.0) as u64),
+        Unit::PerSecond => format!("{value:.1} /s"),
+        Unit::Cores | Unit::Threads => format!("{value:.2}"),
+        Unit::Bytes => bytes(value.round().max(0.0) as u64),
+        Unit::Count => format!("{value}"),
+    }
+}
+
+fn difference(row: &FigureChange) -> String {
+    let Some(difference) = row.difference else { return "–".to_owned() };
+    let sign = if difference < 0.0 { "−" } else { "+" };
+    format!("{sign}{}", text(row.unit, Some(difference.abs())))
+}
+
+fn change(row: &FigureChange) -> String {
+    row.change.map_or("–".to_owned(), |change| {
+        let sign = if change < 0.0 { "−" } else { "+" };
+        format!("{sign}{}", percent(change.abs()))
+    })
+}
