@@ -15,12 +15,18 @@ export const SHOTS = `${TARGET}/pages`;
 /** Why the tests cannot run here, or null. */
 export const obstacle = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing; apt install chromium`;
 
-/** Builds and starts the server; resolves to `{url, token, origin, stop}`. */
-export async function startServer() {
+/** Builds the server, unless GILSCOPE_PAGES_SERVER names one that was built before. */
+function buildServer() {
+  if (process.env.GILSCOPE_PAGES_SERVER) return process.env.GILSCOPE_PAGES_SERVER;
   const build = ["build", "--quiet", "--locked", "-p", "dashboard", "--example", "pages", "--features", "generator"];
   const built = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
   if (built.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${built.stderr}`);
-  const child = spawn(`${TARGET}/debug/examples/pages`, { stdio: ["pipe", "pipe", "inherit"] });
+  return `${TARGET}/debug/examples/pages`;
+}
+
+/** Starts the server; resolves to `{url, token, origin, stop}`. */
+export async function startServer() {
+  const child = spawn(buildServer(), { stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const [line] = await Promise.race([
     new Promise((resolve) => createInterface(child.stdout).once("line", (line) => resolve([line]))),

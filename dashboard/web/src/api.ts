@@ -1,6 +1,6 @@
 // Requests that change something, or that fetch what the socket does not carry.
 
-import type { Mark, Process } from "./types";
+import type { Comparison, Frame, Mark, Pin, Process, Range } from "./types";
 
 /** Says what went wrong in words that the server found for it. */
 async function call(method: string, path: string, body?: unknown): Promise<any> {
@@ -19,14 +19,30 @@ async function call(method: string, path: string, body?: unknown): Promise<any> 
 
 export const addMark = (session: number, name: string, at_ns?: number): Promise<Mark> =>
   call("POST", `/api/sessions/${session}/marks`, { name, at_ns });
+export const renameMark = (session: number, mark: number, name: string): Promise<Mark> =>
+  call("POST", `/api/sessions/${session}/marks/${mark}`, { name });
 export const removeMark = (session: number, mark: number): Promise<void> =>
   call("DELETE", `/api/sessions/${session}/marks/${mark}`);
 export const detach = (session: number): Promise<void> => call("POST", `/api/sessions/${session}/detach`);
 export const processes = (): Promise<Process[]> => call("GET", "/api/processes");
 export const attach = (pid: number): Promise<{ session: number }> => call("POST", "/api/attach", { pid });
 
+/** Two spans side by side: `after` of `session`, and the pinned one. */
+export const comparison = (session: number, after: Range, pin: Pin): Promise<Comparison> =>
+  call("GET", `/api/sessions/${session}/compare?${new URLSearchParams(Object.entries({
+    from_ns: after.start_ns, to_ns: after.end_ns, before: pin.session, before_from_ns: pin.start_ns, before_to_ns: pin.end_ns,
+  }).map(([name, value]) => [name, String(value)]))}`);
+
+/** CPU of a fixed span as a frame. */
+export async function cpuFrame(session: number, { start_ns, end_ns }: Range): Promise<Frame> {
+  const series = await call("GET", `/api/sessions/${session}/cpu?from_ns=${start_ns}&to_ns=${end_ns}&px=300&bands=8`);
+  const values: Record<string, Float32Array> = { total: Float32Array.from(series.total_mean) };
+  series.bands.forEach((band: { mean: number[] }, index: number) => (values[index] = Float32Array.from(band.mean)));
+  return { part: "cpu", session, columns: Object.keys(values), values, ...series };
+}
+
 /** Where a plot of the range in view, or the report, is fetched as a file. */
-export function exportUrl(session: number, file: string, range: { start_ns: number; end_ns: number } | undefined): string {
-  const query = range ? `?from_ns=${range.start_ns}&to_ns=${range.end_ns}` : "";
+export function exportUrl(session: number, file: string, range: Range | undefined): string {
+  const query = range ? `?from_ns=${Math.round(range.start_ns)}&to_ns=${Math.round(range.end_ns)}` : "";
   return `/api/sessions/${session}/export/${file}${query}`;
 }

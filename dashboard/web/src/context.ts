@@ -10,6 +10,8 @@ export interface Context {
   parts: Parts;
   /** The span that charts show. */
   window: Range;
+  /** The span that tables are about: what is selected, else what charts show. */
+  tables: Range;
 }
 
 export interface PageView {

@@ -1,5 +1,7 @@
 // Figures for people: units and as many digits as carry meaning. Unknown is a dash, never a zero.
 
+import type { FigureUnit } from "./types";
+
 export const UNKNOWN = "–";
 
 function digits(value: number): string {
@@ -49,6 +51,12 @@ export function cores(value: number | null | undefined): string {
   return value == null || !Number.isFinite(value) ? UNKNOWN : value.toFixed(2);
 }
 
+/** CPU in cores, or with 100 % for one: "0.97", "97 %". */
+export function cpu(value: number | null | undefined, unit: "cores" | "percent"): string {
+  if (unit === "cores" || value == null || !Number.isFinite(value)) return cores(value);
+  return `${digits(value * 100)} %`;
+}
+
 export function bytes(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return UNKNOWN;
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
@@ -69,4 +77,24 @@ export function clock(unix_s: number, tenths = false): string {
 /** The last part of a path; the whole of it stays in a tooltip. */
 export function baseName(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** A figure in its unit. */
+export function figure(unit: FigureUnit, value: number | null | undefined): string {
+  if (value == null) return UNKNOWN;
+  switch (unit) {
+    case "share": return percent(value);
+    case "ns": return duration(value);
+    case "per_second": return rate(value);
+    case "bytes": return bytes(value);
+    case "count": return count(value);
+    default: return cores(value);
+  }
+}
+
+/** A difference: "+1.20", "−4.0 %"; none is "0" in its unit. */
+export function signed(value: number | null | undefined, text: (size: number) => string): string {
+  if (value == null || !Number.isFinite(value)) return UNKNOWN;
+  const size = text(Math.abs(value));
+  return text(0) === size ? size : `${value < 0 ? "−" : "+"}${size}`;
 }

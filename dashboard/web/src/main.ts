@@ -2,17 +2,22 @@
 
 import "uplot/dist/uPlot.min.css";
 import "./style.css";
+import { announce } from "./announce";
 import { windowOf, type Context, type PageView } from "./context";
-import { h, setText, show } from "./dom";
-import { listen, showKeys, type Key } from "./keys";
+import { again, chosen, isSame } from "./current";
+import { cursor } from "./cursor";
+import { h, show } from "./dom";
+import { addKeys, listen, showKeys } from "./keys";
 import { CpuPage } from "./pages/cpu";
 import { GilPage } from "./pages/gil";
 import { OverviewPage } from "./pages/overview";
 import { TargetsPage } from "./pages/targets";
 import { askForMark } from "./parts/marks";
 import { toast } from "./parts/toast";
+import { Waiting } from "./parts/waiting";
 import { Shell } from "./shell";
 import { Socket, type Connection, type Subscription } from "./socket";
+import * as span from "./span";
 import { getView, onView, PAGES, setView } from "./state";
 import { startTheme, toggleTheme } from "./theme";
 import type { Parts, Session } from "./types";
@@ -28,34 +33,31 @@ let parts: Parts = {};
 let heard_ms = 0;
 let drawing = false;
 
-const keys: Key[] = [
-  ...PAGES.map((page, index) => ({ key: String(index + 1), name: String(index + 1), what: `${page} page`, run: () => setView({ page }) })),
-  { key: " ", name: "space", what: "pause, or go on with what is live", run: pause },
-  { key: "m", name: "m", what: "mark this moment (while paused: the moment under the cursor)", run: mark },
-  { key: "0", name: "0", what: "follow the newest data", run: () => setView({ range: null }) },
-  { key: "[", name: "[", what: "previous session", run: () => step(-1) },
-  { key: "]", name: "]", what: "next session", run: () => step(1) },
-  { key: "t", name: "t", what: "light or dark", run: toggleTheme },
-  { key: "?", name: "?", what: "this list", run: () => showKeys(keys) },
-];
-
-const shell = new Shell({ help: () => showKeys(keys), mark, pause });
+const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
-const cpu = new CpuPage();
-const gil = new GilPage();
-const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu, gil };
-const waiting = h("main", { class: "page" }, h("p", { class: "empty", role: "status" }));
-const views = [waiting, targets.element, ...Object.values(pages).map((page) => page.element)];
-document.getElementById("app")!.append(shell.element, ...views);
+const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage() };
+const waiting = new Waiting();
+const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];
+const skip = h("a", { class: "skip", href: "#content", click: (event: Event) => {
+  event.preventDefault();
+  views.find((view) => !view.hidden)?.querySelector<HTMLElement>("[tabindex], button, a, select, input")?.focus();
+} }, "Skip to the page");
+shell.element.prepend(skip);
+document.getElementById("app")!.append(shell.element, h("div", { id: "content" }, ...views));
 
 const socket = new Socket({
   connection: (next) => {
+    const lost = connection.state === "lost" || connection.state === "denied";
+    if (next.state === "connecting" && lost) return; // still lost until it is open
+    if (next.state === "open" && lost) toast("Connected again; this is live.");
     connection = next;
     schedule();
   },
   sessions: (next) => {
+    const before = current();
     sessions = next;
     heard_ms = performance.now();
+    if (before) follow(before, next);
     subscribe();
     schedule();
   },
@@ -67,10 +69,22 @@ const socket = new Socket({
 });
 
 function current(): Session | null {
-  const wanted = getView().session;
-  const found = sessions?.find((session) => session.id === wanted);
-  // Without a choice: the newest that still runs, else the newest.
-  return found ?? sessions?.findLast((session) => !session.ended) ?? sessions?.at(-1) ?? null;
+  return chosen(sessions ?? [], getView().session);
+}
+
+/** Stays with the process if the server was started anew: its numbers and clocks are others then. */
+function follow(before: Session, next: Session[]): void {
+  const now = chosen(next, getView().session);
+  if (getView().session === null || (now && isSame(before, now))) return;
+  parts = {};
+  const found = again(before, next);
+  toast(found ? "gilscope was started anew; this is the same process." : "gilscope was started anew and watches other processes.");
+  setView({ session: found?.id ?? null, range: null, select: null, pin: null });
+}
+
+function withSession(action: (session: Session) => void): void {
+  const session = current();
+  if (session) action(session);
 }
 
 function subscribe(): void {
@@ -82,6 +96,8 @@ function subscribe(): void {
   const wanted: Subscription = { session: session.id, page, px };
   if (view.range) Object.assign(wanted, { from_ns: view.range.start_ns, to_ns: view.range.end_ns });
   else if (view.last_s > 0) wanted.last_ns = view.last_s * 1e9;
+  if (view.select) wanted.select = view.select;
+  if (view.split) wanted.split = true;
   socket.subscribe(wanted);
 }
 
@@ -94,54 +110,74 @@ function schedule(): void {
   });
 }
 
+function contextOf(session: Session | null): Context | null {
+  const view = getView();
+  const live = parts.session && parts.session.id === session?.id ? parts.session : session;
+  if (!live || !sessions) return null;
+  const window = windowOf(view, live);
+  return { view, session: live, sessions, parts, window, tables: view.select ?? window };
+}
+
 function draw(): void {
   const view = getView();
   const session = current();
-  const live = parts.session && parts.session.id === session?.id ? parts.session : session;
-  const context: Context | null =
-    live && sessions ? { view, session: live, sessions, parts, window: windowOf(view, live) } : null;
+  const context = contextOf(session);
   shell.drawSessions(sessions ?? [], session?.id ?? null);
   shell.draw(context, connection);
   document.title = context ? `${context.session.target.pid} ${view.page} · gilscope` : "gilscope";
   const ready = context && context.session.range.end_ns > context.session.range.start_ns;
   const page = view.page === "targets" ? null : ready ? pages[view.page] : null;
-  const element = view.page === "targets" ? targets.element : page?.element ?? waiting;
+  const element = view.page === "targets" ? targets.element : page?.element ?? waiting.element;
   views.forEach((other) => show(other, other === element));
-  if (element === waiting) setText(waiting.firstElementChild!, waitingText(context));
+  if (element === waiting.element) waiting.draw(context, sessions, connection);
   if (element === targets.element) targets.draw(sessions ?? []);
   if (page && context) page.draw(context);
 }
 
-function waitingText(context: Context | null): string {
-  if (context) return `Waiting for the first figures of process ${context.session.target.pid} …`;
-  if (sessions) return "Nothing is watched yet. Attach to a process on the Targets page (4), or run `gilscope attach PID`.";
-  return "Connecting to gilscope …";
-}
-
-function pause(): void {
-  const session = current();
-  if (!session) return;
-  const window = windowOf(getView(), session);
-  setView({ range: getView().range ? null : { start_ns: window.start_ns, end_ns: Math.round(window.end_ns) } });
-}
-
 function mark(): void {
-  const session = current();
-  if (!session) return;
-  const view = getView();
-  const chart = view.page === "gil" ? gil.chart : cpu.chart;
-  const pointed = view.range ? chart.cursorTime() : null;
-  const elapsed_ns = session.ended ? 0 : (performance.now() - heard_ms) * 1e6;
-  const at_ns = pointed !== null ? (pointed - session.target.anchor_unix_ns / 1e9) * 1e9 : session.range.end_ns + elapsed_ns;
-  askForMark(session, Math.max(0, at_ns));
+  withSession((session) => {
+    const elapsed_ns = session.ended ? 0 : (performance.now() - heard_ms) * 1e6;
+    const at_s = getView().range ? cursor() : null;
+    askForMark(session, at_s === null ? session.range.end_ns + elapsed_ns : span.sessionNs(session, at_s));
+  });
+}
+
+function toMark(by: 1 | -1): void {
+  withSession((session) => {
+    const found = span.goToMark(session, by);
+    const text = found ? `Mark ${found.name}` : session.marks.length ? "No further mark." : "No marks yet; press m to set one.";
+    if (found) announce(text);
+    else toast(text);
+  });
 }
 
 function step(by: number): void {
   if (!sessions?.length) return;
   const place = sessions.findIndex((session) => session.id === current()?.id);
-  const next = sessions[(place + by + sessions.length) % sessions.length];
-  setView({ session: next.id, range: null });
+  setView({ session: sessions[(place + by + sessions.length) % sessions.length].id, range: null, select: null });
 }
+
+addKeys("Everywhere", [
+  ...PAGES.map((page, index) => ({ key: String(index + 1), name: String(index + 1), what: `${page} page`, run: () => setView({ page }) })),
+  { key: "{", name: "{", what: "previous session", run: () => step(-1) },
+  { key: "}", name: "}", what: "next session", run: () => step(1) },
+  { key: "t", name: "t", what: "light or dark", run: toggleTheme },
+  { key: "?", name: "?", what: "this list", run: showKeys },
+]);
+addKeys("Time", [
+  { key: " ", name: "space", what: "pause, or go on with what is live", run: () => withSession(span.pause) },
+  { key: "0", name: "0", what: "follow the newest data", run: () => setView({ range: null }) },
+  { key: "+", name: "+", what: "closer, around the cursor", run: () => withSession((session) => span.zoomBy(session, 0.5)) },
+  { key: "-", name: "-", what: "farther", run: () => withSession((session) => span.zoomBy(session, 2)) },
+  { key: ",", name: ",", what: "back in time", run: () => withSession((session) => span.pan(session, -0.5)) },
+  { key: ".", name: ".", what: "on in time", run: () => withSession((session) => span.pan(session, 0.5)) },
+  { key: "m", name: "m", what: "mark this moment (while paused: the moment under the cursor)", run: mark },
+  { key: "[", name: "[", what: "previous mark", run: () => toMark(-1) },
+  { key: "]", name: "]", what: "next mark", run: () => toMark(1) },
+  { key: "z", name: "z", what: "look at the selection only", run: span.zoomToSelection },
+  { key: "p", name: "p", what: "pin the selection, or what is seen, to compare with; again: let go", run: () => withSession(span.pin) },
+  { key: "Escape", name: "esc", what: "drop the selection, then the pinned span", run: span.unselect },
+], () => getView().page !== "targets");
 
 onView((view, before) => {
   if (view.session !== before.session) parts = {};
@@ -150,8 +186,8 @@ onView((view, before) => {
   schedule();
 });
 addEventListener("resize", subscribe);
-setInterval(() => connection.state === "lost" && schedule(), 1000);
+setInterval(() => (connection.state === "lost" || getView().range) && schedule(), 1000);
 if (getView().page === "targets") void targets.look();
-listen(keys);
+listen();
 socket.connect();
 schedule();

@@ -1,13 +1,14 @@
-// What stands around every page: session switcher, pages, span of time, state of the connection.
+// What stands around every page: session switcher, pages, span of time, selection, state of the connection.
 
 import type { Context } from "./context";
 import { h, setText, show } from "./dom";
-import { bytes, clock, cores, count, percent } from "./format";
+import { bytes, clock, cores, count, duration, percent } from "./format";
 import { unixSeconds } from "./charts/series";
 import { sessionName } from "./pages/targets";
 import type { Connection } from "./socket";
+import { SpanBar } from "./parts/spanbar";
 import { getView, PAGES, setView, SPANS } from "./state";
-import { toggleTheme } from "./theme";
+import { isDark, onTheme, toggleTheme } from "./theme";
 import type { Session } from "./types";
 
 const TITLES = { overview: "Overview", cpu: "CPU", gil: "GIL", targets: "Targets" };
@@ -16,28 +17,31 @@ export interface Actions { help: () => void; mark: () => void; pause: () => void
 
 export class Shell {
   readonly element: HTMLElement;
-  private readonly sessions = h("select", { "aria-label": "Session", change: () => this.chosen() });
+  private readonly sessions = h("select", { "aria-label": "Session", title: "Session ({ and })", change: () => this.chosen() });
   private readonly tabs = PAGES.map((page, index) =>
     h("button", { type: "button", title: `${TITLES[page]} (${index + 1})`, click: () => setView({ page }) }, TITLES[page]));
   private readonly spans = SPANS.map((last_s) =>
     h("button", { type: "button", title: `Follow ${spanName(last_s)}`, click: () => setView({ last_s, range: null }) }, spanName(last_s)));
   private readonly pause: HTMLButtonElement;
+  private readonly theme = h("button", { type: "button", class: "quiet icon", click: toggleTheme });
   private readonly status = h("div", { class: "status" });
   private readonly banner = h("div", { class: "banner", role: "status", hidden: true });
+  private readonly spanBar = new SpanBar();
   private readonly toolbar: HTMLElement;
   private listed = "";
 
   constructor(actions: Actions) {
     this.pause = h("button", { type: "button", class: "pause", title: "Pause or go on (space)", click: actions.pause });
-    const top = h("header", { class: "top" },
-      h("span", { class: "brand" }, "gilscope"), this.sessions,
+    const top = h("div", { class: "top" },
+      h("h1", { class: "brand" }, "gilscope"), this.sessions,
       h("nav", { "aria-label": "Pages" }, ...this.tabs), h("span", { class: "gap" }),
-      h("button", { type: "button", class: "quiet", title: "Light or dark (t)", click: toggleTheme }, "Theme"),
-      h("button", { type: "button", class: "quiet", title: "Keys (?)", click: actions.help }, "Keys"));
+      this.theme, h("button", { type: "button", class: "quiet icon", title: "Keys (?)", "aria-label": "Keys", click: actions.help }, "?"));
     this.toolbar = h("div", { class: "toolbar" }, this.status, h("div", { class: "controls" },
       h("button", { type: "button", class: "quiet", title: "Mark this moment (m)", click: actions.mark }, "Mark"),
       h("div", { class: "spans", role: "group", "aria-label": "Span" }, ...this.spans), this.pause));
-    this.element = h("div", { class: "shell" }, top, this.toolbar, this.banner);
+    this.element = h("header", { class: "shell" }, top, this.toolbar, this.spanBar.element, this.banner);
+    onTheme(() => this.drawTheme());
+    this.drawTheme();
   }
 
   /** Shows which sessions there are; names of targets are long, so only a changed list is set. */
@@ -54,17 +58,17 @@ export class Shell {
     const view = getView();
     this.tabs.forEach((tab, index) => tab.setAttribute("aria-current", PAGES[index] === view.page ? "page" : "false"));
     this.spans.forEach((span, index) => span.setAttribute("aria-pressed", String(!view.range && SPANS[index] === view.last_s)));
-    setText(this.pause, view.range ? "Go on" : "Pause");
+    setText(this.pause, !view.range ? "Pause" : context?.session.ended ? "All" : "Go on");
+    show(this.pause, view.range !== null || !context?.session.ended);
     this.pause.classList.toggle("paused", view.range !== null);
     show(this.toolbar, context !== null && view.page !== "targets");
+    show(this.spanBar.element, context !== null && view.page !== "targets");
     this.drawBanner(context, connection);
     if (!context) return;
-    const { session, window } = context;
-    const shown = view.range
-      ? `${clock(unixSeconds(session, window.start_ns), true)} to ${clock(unixSeconds(session, window.end_ns), true)}`
-      : session.ended ? "final" : "live";
+    this.spanBar.draw(context);
+    const { session } = context;
     this.drawStatus([
-      [view.range ? "paused" : session.ended ? "ended" : "live", shown],
+      stateOf(context, connection),
       ["Python", session.target.python_version || "–"], ["CPU", cores(session.cpu_cores)], ["GIL", percent(session.gil_utilization)],
       ["threads", count(session.n_threads_alive)], ["RSS", bytes(session.rss_bytes)],
       ["lost", count(session.events_lost)],
@@ -80,25 +84,43 @@ export class Shell {
       setText(pair.children[0], index === 0 ? "" : name);
       setText(pair.children[1], value);
       if (index === 0) pair.className = `pair state-${name}`;
+      if (name === "lost") pair.classList.toggle("alarming", value !== "0");
     });
+  }
+
+  private drawTheme(): void {
+    setText(this.theme, isDark() ? "☀" : "☾");
+    const what = `Change to ${isDark() ? "light" : "dark"}`;
+    this.theme.title = `${what} (t)`;
+    this.theme.setAttribute("aria-label", what);
   }
 
   private drawBanner(context: Context | null, connection: Connection): void {
     const text = bannerText(context, connection);
     show(this.banner, text !== null);
-    this.banner.classList.toggle("alarming", connection.state !== "open");
+    this.banner.classList.toggle("alarming", connection.state === "lost" || connection.state === "denied");
     if (text) setText(this.banner, text);
   }
 
   private chosen(): void {
-    setView({ session: Number(this.sessions.value), range: null });
+    setView({ session: Number(this.sessions.value), range: null, select: null });
     this.sessions.blur(); // keys are for the page again
   }
 }
 
+/** A word for how it is shown, and what is seen of the time. */
+function stateOf({ session, window, view }: Context, connection: Connection): [string, string] {
+  const stale = connection.state === "lost" || connection.state === "denied";
+  if (!view.range) return session.ended ? ["ended", "final"] : stale ? ["stale", "not live"] : ["live", "live"];
+  const at = (ns: number) => clock(unixSeconds(session, ns), true);
+  const behind = session.ended ? 0 : session.range.end_ns - window.end_ns;
+  const text = `${at(window.start_ns)} to ${at(window.end_ns)}`;
+  return ["paused", behind > 2e9 ? `${text}, ${duration(Math.floor(behind / 1e9) * 1e9)} behind` : text];
+}
+
 function bannerText(context: Context | null, connection: Connection): string | null {
   if (connection.state === "denied") {
-    return "gilscope was started anew and does not know this browser. Open the address that it printed.";
+    return "gilscope was started anew and does not know this browser. Open the address that it printed; this page then goes on by itself.";
   }
   if (connection.state === "lost") {
     const seconds = Math.max(0, Math.ceil((connection.retry_at_ms - performance.now()) / 1000));

@@ -2,7 +2,7 @@
 //
 // The binary message is described in dashboard/src/view/frame.rs.
 
-import type { Frame, Parts, Session } from "./types";
+import type { Frame, Parts, Range, Session } from "./types";
 
 export type Connection =
   | { state: "connecting" }
@@ -17,6 +17,10 @@ export interface Subscription {
   to_ns?: number;
   last_ns?: number;
   px: number;
+  /** The span that tables are about, if it is not the one of the charts. */
+  select?: Range;
+  /** Whether bands of CPU come in their parts. */
+  split?: boolean;
 }
 
 export interface Receiver {
@@ -28,6 +32,8 @@ export interface Receiver {
 
 const RETRY_FIRST_MS = 500;
 const RETRY_MAX_MS = 8000;
+/** How often a server that does not know this browser is asked whether it does by now. */
+const DENIED_MS = 3000;
 
 export class Socket {
   private socket: WebSocket | null = null;
@@ -73,15 +79,22 @@ export class Socket {
     else if (message.session === this.wanted?.session) this.receiver.part(message.part, message.data);
   }
 
-  /** Tries again, ever slower, unless the server answers and does not know this browser any more. */
+  /** Tries again, ever slower. A server that was started anew does not know this browser until somebody
+   *  opens its new address, in whatever window; then this one comes back, too. */
   private async lost(): Promise<void> {
     const retry_ms = this.retry_ms;
     this.retry_ms = Math.min(RETRY_MAX_MS, retry_ms * 2);
     this.receiver.connection({ state: "lost", retry_at_ms: performance.now() + retry_ms });
-    const status = await fetch("/api/sessions", { method: "HEAD" }).then((answer) => answer.status, () => 0);
-    if (status === 401) this.receiver.connection({ state: "denied" });
-    else setTimeout(() => this.connect(), retry_ms);
+    if ((await status()) !== 401) return void setTimeout(() => this.connect(), retry_ms);
+    this.receiver.connection({ state: "denied" });
+    while ((await status()) === 401) await new Promise((wake) => setTimeout(wake, DENIED_MS));
+    this.connect();
   }
+}
+
+/** What the server answers with; 0 when it does not. */
+function status(): Promise<number> {
+  return fetch("/api/sessions", { method: "HEAD" }).then((answer) => answer.status, () => 0);
 }
 
 function decode(buffer: ArrayBuffer): Frame {

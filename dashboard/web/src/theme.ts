@@ -16,6 +16,10 @@ function current(): Theme {
   return chosen() ?? (system.matches ? "dark" : "light");
 }
 
+export function isDark(): boolean {
+  return current() === "dark";
+}
+
 function apply(): void {
   document.documentElement.dataset.theme = current();
   colors.clear();
@@ -42,12 +46,62 @@ export function startTheme(): void {
 
 /** A colour of the style sheet as canvases take it. */
 export function color(name: string): string {
+  return computed(name, `var(--${name})`);
+}
+
+function computed(name: string, css: string): string {
   let value = colors.get(name);
   if (value === undefined) {
-    probe.style.color = `var(--${name})`;
+    probe.style.color = css;
     if (!probe.isConnected) document.head.append(probe);
     value = getComputedStyle(probe).color;
     colors.set(name, value);
   }
   return value;
+}
+
+/** A colour mixed with the panel's: what is paler than it. */
+export function tint(base: string): string {
+  return mix(base, 45);
+}
+
+function mix(base: string, share: number): string {
+  return computed(`mix ${base} ${share}`, `color-mix(in srgb, ${base} ${share}%, var(--panel))`);
+}
+
+const patterns = new Map<string, CanvasPattern>();
+
+/** A colour as slanted lines or dots on a pale ground of it. */
+export function hatch(base: string, kind: "lines" | "dots"): CanvasPattern {
+  const name = `${kind} ${mix(base, 100)} ${current()} ${devicePixelRatio}`;
+  let pattern = patterns.get(name);
+  if (!pattern) {
+    pattern = paintPattern(mix(base, 80), mix(base, 18), kind);
+    patterns.set(name, pattern);
+  }
+  return pattern;
+}
+
+function paintPattern(ink: string, ground: string, kind: "lines" | "dots"): CanvasPattern {
+  const size = 6 * Math.ceil(devicePixelRatio);
+  const tile = document.createElement("canvas");
+  tile.width = tile.height = size;
+  const ctx = tile.getContext("2d")!;
+  ctx.fillStyle = ground;
+  ctx.fillRect(0, 0, size, size);
+  ctx.strokeStyle = ctx.fillStyle = ink;
+  ctx.lineWidth = size / 4;
+  if (kind === "dots") {
+    ctx.fillRect(0, 0, size / 3, size / 3);
+    ctx.fillRect(size / 2, size / 2, size / 3, size / 3);
+  } else {
+    ctx.beginPath();
+    // Three lines, so that the corners of the tile are covered, too.
+    for (const at of [-1, 0, 1]) {
+      ctx.moveTo(-1 + at * size, size + 1);
+      ctx.lineTo(size + 1 + at * size, -1);
+    }
+    ctx.stroke();
+  }
+  return ctx.createPattern(tile, "repeat")!;
 }

@@ -4,6 +4,8 @@
 export type Page = "overview" | "cpu" | "gil" | "targets";
 
 export interface Range { start_ns: number; end_ns: number }
+/** A range of a session. */
+export interface Pin extends Range { session: number }
 export interface Mark { id: number; name: string; at_ns: number }
 
 export interface Target {
@@ -36,7 +38,9 @@ export interface Session {
 }
 
 export type BandOf = { main: number } | { thread: number } | { more: number } | "exited";
-export interface Band { of: BandOf; name: string; cpu_ns: number }
+/** What a band is made of; `runnable_ns` comes on top of its CPU. Null: not known. */
+export interface BandParts { holding_ns: number; running_ns: number; unknown_ns: number; runnable_ns: number | null }
+export interface Band { of: BandOf; name: string; cpu_ns: number; parts?: BandParts }
 
 /** A binary message: value i of each column stands for `start_ns + i * step_ns`. */
 export interface Frame {
@@ -95,6 +99,8 @@ export interface ThreadRow {
     cpu_ns: number; cpu_user_ns: number; cpu_system_ns: number; runqueue_ns: number;
     switches_voluntary: number; switches_forced: number;
   } | null;
+  /** The part of `cpu_ns` with the GIL, and the part of which that is not known. */
+  cpu_parts: { holding_ns: number; unknown_ns: number } | null;
   gil: {
     acquires: number; acquires_contended: number; releases_voluntary: number; releases_forced: number;
     drop_requests_received: number; hold_ns: number; wait_ns: number; wait_free_ns: number;
@@ -128,6 +134,32 @@ export interface Process {
   session: number | null;
   obstacle: string | null;
 }
+
+export type FigureUnit = "share" | "ns" | "per_second" | "cores" | "threads" | "bytes" | "count";
+
+export interface FigureChange {
+  name: string;
+  title: string;
+  unit: FigureUnit;
+  before: number | null;
+  after: number | null;
+  difference: number | null;
+  change: number | null;
+}
+
+export interface ThreadFigures {
+  threads: number;
+  cpu_cores: number | null;
+  hold_share: number | null;
+  wait_share: number | null;
+  inflicted_share: number | null;
+}
+
+export interface ThreadChange { name: string; before: ThreadFigures | null; after: ThreadFigures | null }
+
+export interface Span { pid: number; command: string; start_unix_ns: number; duration_ns: number }
+
+export interface Comparison { before: Span; after: Span; figures: FigureChange[]; threads: ThreadChange[] }
 
 /** The newest of each part for the view that is shown. */
 export interface Parts {

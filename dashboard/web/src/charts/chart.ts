@@ -4,9 +4,23 @@
 // else changes (series, size, theme) makes the chart anew.
 
 import uPlot from "uplot";
+import { announce } from "../announce";
+import { cursor, onCursor, setCursor } from "../cursor";
 import { clock } from "../format";
+import { getView } from "../state";
 import { color, onTheme } from "../theme";
 import type { Mark } from "../types";
+import { drawMarks, drawSpans } from "./overlay";
+
+/** A column of a chart that is shown as a table. */
+export interface Column {
+  name: string;
+  /** One value a time; NaN is "no value". */
+  values: ArrayLike<number>;
+  text: (value: number | null) => string;
+  /** Rows that stand for several values give the highest, not the mean. */
+  most?: boolean;
+}
 
 export interface Spec {
   /** Charts with equal keys differ in values only. */
@@ -22,8 +36,13 @@ export interface Spec {
   /** Fixed upper end of y. */
   yMax?: number;
   marks: { mark: Mark; at_s: number }[];
-  /** For those who cannot see it. */
+  /** Whose times these are, and where its clock begins, unix seconds. */
+  session: { id: number; anchor_s: number };
+  /** For those who cannot see it: the whole in a sentence or two. */
   summary: string;
+  /** And one value of it. */
+  describe?: (index: number) => string;
+  columns?: Column[];
   compact?: boolean;
 }
 
@@ -35,15 +54,26 @@ export interface ChartEvents {
 
 const live = new Set<Chart>();
 onTheme(() => live.forEach((chart) => chart.renew()));
+onCursor((at_s, by) => live.forEach((chart) => chart.point(at_s, by)));
 new ResizeObserver(() => live.forEach((chart) => chart.fit())).observe(document.documentElement);
+
+/** Steps of the cursor per key. */
+const STEPS: Record<string, number> = {
+  ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity,
+};
 
 export class Chart {
   private plot: uPlot | null = null;
   private spec: Spec | null = null;
+  /** Where a selection by keyboard began, unix seconds. */
+  private anchor_s: number | null = null;
 
   constructor(readonly host: HTMLElement, private readonly events: ChartEvents = {}) {
     host.classList.add("chart");
-    host.setAttribute("role", "img");
+    host.setAttribute("role", "application");
+    host.setAttribute("aria-roledescription", "chart");
+    host.tabIndex = 0;
+    host.addEventListener("keydown", (event) => this.pressed(event));
     live.add(this);
   }
 
@@ -58,10 +88,12 @@ export class Chart {
     });
   }
 
-  /** Time under the cursor, unix seconds. */
-  cursorTime(): number | null {
-    const left = this.plot?.cursor.left ?? -1;
-    return left >= 0 ? this.plot!.posToVal(left, "x") : null;
+  /** Shows the cursor where another chart has it. */
+  point(at_s: number | null, by: unknown): void {
+    if (by === this || !this.plot || !this.spec || this.host.clientWidth === 0) return;
+    const inside = at_s !== null && at_s >= this.spec.x[0] && at_s <= this.spec.x[1];
+    this.plot.setCursor({ left: inside ? this.plot.valToPos(at_s, "x") : -10, top: inside ? 0 : -10 }, false);
+    this.events.cursor?.(this.index());
   }
 
   fit(): void {
@@ -72,7 +104,35 @@ export class Chart {
   renew(): void {
     this.plot?.destroy();
     this.plot = null;
-    if (this.spec && this.host.clientWidth > 0) this.plot = new uPlot(this.options(this.spec), this.spec.data, this.host);
+    if (!this.spec || this.host.clientWidth === 0) return;
+    this.plot = new uPlot(this.options(this.spec), this.spec.data, this.host);
+    this.point(cursor(), null);
+  }
+
+  private index(): number | null {
+    const { left, idx } = this.plot!.cursor;
+    return left! >= 0 ? idx ?? null : null;
+  }
+
+  private pointed(): void {
+    const { left } = this.plot!.cursor;
+    setCursor(left! >= 0 ? this.plot!.posToVal(left!, "x") : null, this);
+    this.events.cursor?.(this.index());
+  }
+
+  private pressed(event: KeyboardEvent): void {
+    const step = STEPS[event.key];
+    if (step === undefined || !this.plot || !this.spec || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    const times = this.spec.data[0];
+    if (times.length === 0) return;
+    const from = this.index() ?? (step > 0 ? -1 : times.length);
+    const index = Math.max(0, Math.min(times.length - 1, from + step));
+    const before_s = times[Math.max(0, Math.min(times.length - 1, from))];
+    this.plot.setCursor({ left: this.plot.valToPos(times[index], "x"), top: 1 });
+    if (event.shiftKey) this.events.select?.((this.anchor_s ??= before_s), times[index]);
+    else this.anchor_s = null;
+    announce(`${clock(times[index], true)}: ${this.spec.describe?.(index) ?? ""}`);
   }
 
   private options(spec: Spec): uPlot.Options {
@@ -82,26 +142,25 @@ export class Chart {
       legend: { show: false },
       padding: spec.compact ? [6, 0, 0, 0] : [14, 30, 0, 0],
       cursor: {
-        sync: { key: "time", scales: ["x", null] },
         y: false,
         points: { show: false },
         drag: { x: Boolean(this.events.select), y: false, setScale: false, dist: 6 },
       },
       scales: {
         x: { time: false, range: () => this.spec!.x },
-        y: { range: (_, __, max) => [0, spec.yMax ?? niceMax(Math.max(spec.yMin, max ?? 0))] },
+        y: { range: (_, __, max) => [0, this.spec!.yMax ?? niceMax(Math.max(this.spec!.yMin, max ?? 0))] },
       },
-      axes: spec.compact ? [{ show: false }, { show: false }] : this.axes(spec),
+      axes: spec.compact ? [{ show: false }, { show: false }] : this.axes(),
       series: [{}, ...spec.series],
       hooks: {
-        draw: [(plot) => drawMarks(plot, this.spec!)],
+        draw: [(plot) => { drawSpans(plot, this.spec!, getView()); drawMarks(plot, this.spec!); }],
         setSelect: [(plot) => this.selected(plot)],
-        setCursor: [(plot) => this.events.cursor?.(plot.cursor.left! >= 0 ? plot.cursor.idx ?? null : null)],
+        setCursor: [() => this.pointed()],
       },
     };
   }
 
-  private axes(spec: Spec): uPlot.Axis[] {
+  private axes(): uPlot.Axis[] {
     const shared = {
       stroke: color("muted"),
       font: "11px system-ui, sans-serif",
@@ -115,7 +174,9 @@ export class Chart {
       incrs: [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400],
       values: (_, splits, __, ___, incr) => splits.map((at) => clock(at + 1e-4, incr < 1)),
     };
-    const values: uPlot.Axis = { ...shared, size: 50, space: 34, values: (_, splits) => splits.map(spec.yLabel) };
+    const values: uPlot.Axis = {
+      ...shared, size: 50, space: 34, values: (_, splits) => splits.map((value) => this.spec!.yLabel(value)),
+    };
     return [time, values];
   }
 
@@ -132,38 +193,4 @@ function niceMax(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value * 1.02));
   const step = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * 1.02) ?? 10;
   return step * power;
-}
-
-/** Labelled vertical lines; labels that would touch go one row down, out of three. */
-function drawMarks(plot: uPlot, spec: Spec): void {
-  const { ctx, bbox } = plot;
-  const scale = devicePixelRatio;
-  const rowEnds = [-Infinity, -Infinity, -Infinity];
-  ctx.save();
-  ctx.font = `${11 * scale}px system-ui, sans-serif`;
-  ctx.textBaseline = "middle";
-  ctx.textAlign = "left";
-  for (const { mark, at_s } of spec.marks) {
-    if (at_s < spec.x[0] || at_s > spec.x[1]) continue;
-    const x = Math.round(plot.valToPos(at_s, "x", true));
-    ctx.strokeStyle = color("mark");
-    ctx.lineWidth = scale;
-    ctx.setLineDash([4 * scale, 3 * scale]);
-    ctx.beginPath();
-    ctx.moveTo(x, bbox.top);
-    ctx.lineTo(x, bbox.top + bbox.height);
-    ctx.stroke();
-    if (spec.compact) continue;
-    const name = mark.name.length > 24 ? `${mark.name.slice(0, 23)}…` : mark.name;
-    const width = ctx.measureText(name).width + 8 * scale;
-    const left = x + width > bbox.left + bbox.width ? x - width : x;
-    const row = Math.max(0, rowEnds.findIndex((end) => end < left));
-    rowEnds[row] = left + width;
-    const top = bbox.top + row * 18 * scale;
-    ctx.fillStyle = color("mark");
-    ctx.fillRect(left, top, width, 16 * scale);
-    ctx.fillStyle = color("mark-text");
-    ctx.fillText(name, left + 4 * scale, top + 8.5 * scale);
-  }
-  ctx.restore();
 }

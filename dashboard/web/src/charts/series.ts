@@ -1,8 +1,6 @@
 // From a frame of the server to a chart: pure functions of data.
 
-import type uPlot from "uplot";
-import { cores, percent } from "../format";
-import { bandColors } from "../palette";
+import { percent, UNKNOWN } from "../format";
 import { color } from "../theme";
 import type { Frame, Range, Session } from "../types";
 import type { Spec } from "./chart";
@@ -23,44 +21,14 @@ function column(frame: Frame, name: string): (number | null)[] {
   return Array.from(frame.values[name] ?? [], (value) => (Number.isNaN(value) ? null : value));
 }
 
-function frameSpec(session: Session, frame: Frame, window: Range) {
+/** What all charts of a frame have in common. */
+export function frameSpec(session: Session, frame: Frame, window: Range) {
   return {
+    session: { id: session.id, anchor_s: unixSeconds(session, 0) },
     x: [unixSeconds(session, window.start_ns), unixSeconds(session, window.end_ns)] as [number, number],
     marks: session.marks.map((mark) => ({ mark, at_s: unixSeconds(session, mark.at_ns) })),
     times: times(session, frame),
   };
-}
-
-/** CPU per thread, stacked: each band is painted over the sum of it and all below it, top first. */
-export function stackSpec(session: Session, frame: Frame, window: Range, height: number): Spec {
-  const bands = frame.bands ?? [];
-  const { x, marks, times } = frameSpec(session, frame, window);
-  const colors = bandColors(bands);
-  const sums: number[][] = [];
-  bands.forEach((_, index) => {
-    const below = sums[index - 1];
-    sums.push(Array.from(frame.values[index] ?? [], (value, at) => (below ? below[at] : 0) + value));
-  });
-  const line = color("panel");
-  const series = bands.map((band, index): uPlot.Series => ({
-    label: band.name, fill: colors[index], stroke: line, width: 0.5, points: { show: false },
-  }));
-  const used = bands.map((band) => `${band.name} ${cores(mean(frame, band.cpu_ns))}`).join(", ");
-  return {
-    key: `cpu ${session.id} ${colors.join()}`,
-    height, x, marks,
-    data: [times, ...sums.reverse()],
-    series: series.reverse(),
-    yMin: 1,
-    yLabel: (value) => String(+value.toFixed(2)),
-    summary: `CPU in cores over time, stacked by thread. Mean over the span: ${used || "nothing"}.`,
-  };
-}
-
-/** Mean cores over the frame's range. */
-export function mean(frame: Frame, cpu_ns: number): number | null {
-  const range = frame.range;
-  return range && range.end_ns > range.start_ns ? cpu_ns / (range.end_ns - range.start_ns) : null;
 }
 
 interface Line { name: string; color: string; fill?: string; width?: number; dash?: number[] }
@@ -71,16 +39,25 @@ export interface LineOptions {
   yMax?: number;
   yLabel: (value: number) => string;
   summary: string;
+  describe?: (index: number) => string;
   compact?: boolean;
 }
 
 /** Columns of a frame as lines. */
 export function lineSpec(session: Session, frame: Frame, window: Range, lines: Line[], options: LineOptions): Spec {
-  const { x, marks, times } = frameSpec(session, frame, window);
+  const { times, ...shared } = frameSpec(session, frame, window);
+  const said = (line: Line, index: number) => {
+    const value = frame.values[line.name]?.[index];
+    return `${line.name.replaceAll("_", " ")} ${value === undefined || Number.isNaN(value) ? "unknown" : options.yLabel(value)}`;
+  };
+  const text = (value: number | null) => (value === null ? UNKNOWN : options.yLabel(value));
   return {
-    ...options,
+    columns: lines.map((line) => ({
+      name: line.name.replaceAll("_", " "), values: frame.values[line.name] ?? [], text, most: line.name.endsWith("_max"),
+    })),
+    describe: (index) => lines.map((line) => said(line, index)).join(", "),
+    ...options, ...shared,
     key: `${frame.part} ${session.id} ${lines.map((line) => line.name).join()}`,
-    x, marks,
     data: [times, ...lines.map((line) => column(frame, line.name))],
     series: lines.map((line) => ({
       label: line.name,

@@ -11,8 +11,8 @@ import { Figures } from "../parts/figures";
 import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
+import { select } from "../span";
 import type { Distribution, GilTotals } from "../types";
-import { zoom } from "./cpu";
 
 const HISTOGRAMS = [
   { key: "wait", title: "Wait for the GIL", color: "waiters", plot: "gil-wait" },
@@ -37,7 +37,7 @@ export class GilPage implements PageView {
   constructor() {
     const where = () => ({ session: this.context!.session.id, range: this.context!.window });
     const hosts = [h("div"), h("div")];
-    const events: ChartEvents = { select: (from_s, to_s) => zoom(this.context!, from_s, to_s) };
+    const events: ChartEvents = { select: (from_s, to_s) => select(this.context!.session, from_s, to_s) };
     [this.chart, this.waiters] = hosts.map((host) => new Chart(host, events));
     const time = panel("GIL held, share of time", exportButtons("gil-utilization", "GIL utilization", where));
     time.body.append(hosts[0], h("h3", {}, "Threads waiting: mean, and the most at once"), hosts[1]);

@@ -20,14 +20,22 @@ export function panel(title: string, tools: Node[] = []): Panel {
   return { element, body, note };
 }
 
+/** A button that stays down; who draws sets aria-pressed. */
+export function toggle(label: string, title: string, click: () => void): HTMLButtonElement {
+  return h("button", { type: "button", class: "quiet", "aria-pressed": "false", title, click }, label);
+}
+
 /** Buttons for a plot as SVG, PNG and CSV of the span in view. */
-export function exportButtons(plot: string, what: string, where: () => { session: number; range: Range }): Node[] {
+export function exportButtons(
+  plot: string | (() => string), what: string, where: () => { session: number; range: Range },
+): Node[] {
   return ["svg", "png", "csv"].map((kind) =>
     h("button", {
       type: "button", class: "quiet", title: `Save ${what} as ${kind.toUpperCase()}`,
       click: () => {
         const { session, range } = where();
-        void attempt(() => save(exportUrl(session, `${plot}.${kind}`, range), `${plot}.${kind}`));
+        const file = `${typeof plot === "string" ? plot : plot()}.${kind}`;
+        void attempt(() => save(exportUrl(session, file, range), file));
       },
     }, kind.toUpperCase()));
 }

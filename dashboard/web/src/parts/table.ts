@@ -29,12 +29,14 @@ export class Table<T> {
     private readonly name: string,
     private readonly columns: Column<T>[],
     private readonly initial: string,
-    emptyText: string,
+    private readonly emptyText: string,
   ) {
     this.heads = columns.map((column) =>
       h("th", { scope: "col", title: column.title, class: column.numeric ? "number" : "" },
-        h("button", { type: "button", click: () => this.sortBy(column) }, column.label)));
-    this.empty = h("p", { class: "empty-line" }, emptyText);
+        column.label
+          ? h("button", { type: "button", click: () => this.sortBy(column) }, column.label)
+          : h("span", { class: "for-screen-readers" }, column.title)));
+    this.empty = h("p", { class: "empty-line" }, "Loading …");
     this.element = h("div", { class: "table", tabindex: 0, role: "region", "aria-label": `${name} table` },
       h("table", {}, h("thead", {}, h("tr", {}, ...this.heads)), this.body), this.empty, this.more);
   }
@@ -46,6 +48,7 @@ export class Table<T> {
     while (this.body.rows.length > sorted.length) this.body.deleteRow(-1);
     sorted.forEach((row, index) => this.fill(this.body.rows[index] ?? this.addRow(), row));
     this.empty.hidden = rows.length > 0;
+    setText(this.empty, this.emptyText);
     this.more.hidden = n_rows <= rows.length;
     setText(this.more, `${n_rows - rows.length} more are not shown; all are in the report.`);
   }

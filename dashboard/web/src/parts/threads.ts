@@ -68,11 +68,16 @@ export class ThreadsTable {
     return [
       { ...ofCpu("cpu_ns", "CPU", "Time on a core in this span", duration),
         dress: (cell, row) => bar(cell, duration(row.cpu?.cpu_ns), (row.cpu?.cpu_ns ?? 0) / this.largest) },
+      { key: "holding", label: "With GIL", numeric: true,
+        title: "CPU while it held the GIL: the time it held it, as far as that was time on a core. A dash: the GIL was not watched.",
+        text: (row) => duration(holding(row)), sort: holding },
+      { key: "running", label: "Without", title: "CPU without the GIL", numeric: true,
+        text: (row) => duration(running(row)), sort: running },
       ofCpu("cpu_user_ns", "User", "CPU in the program's own code", duration),
       ofCpu("cpu_system_ns", "System", "CPU in the kernel for this thread", duration),
-      ofCpu("runqueue_ns", "Run queue", "Runnable, but waiting for a core", duration),
-      ofCpu("switches_voluntary", "Switches vol.", "Times it stopped running by itself, to wait for something", count),
-      ofCpu("switches_forced", "Forced", "Times the kernel took the core away", count),
+      ofCpu("runqueue_ns", "Core wait", "Ready to run, but no core was free", duration),
+      ofCpu("switches_voluntary", "Gave up core", "Times it stopped running by itself, to wait for something", count),
+      ofCpu("switches_forced", "Lost core", "Times the kernel took the core away", count),
     ];
   }
 
@@ -90,6 +95,16 @@ export class ThreadsTable {
       ofGil("releases_forced", "Forced", "Releases that it was asked for", count),
     ];
   }
+}
+
+/** Null when all of its CPU is of a time when the GIL was not watched. */
+function holding({ cpu, cpu_parts }: ThreadRow): number | null {
+  return !cpu || !cpu_parts || (cpu.cpu_ns > 0 && cpu_parts.unknown_ns >= cpu.cpu_ns) ? null : cpu_parts.holding_ns;
+}
+
+function running(row: ThreadRow): number | null {
+  const held = holding(row);
+  return held === null ? null : row.cpu!.cpu_ns - held - row.cpu_parts!.unknown_ns;
 }
 
 function share(part: number | undefined, whole: number | undefined): number | null {

@@ -1,0 +1,41 @@
+// Makes the README's pictures out of a real process: `node pictures.mjs`. Each page, light and dark, into
+// dashboard/assets. Needs Chromium and what `gilscope demo` needs.
+import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { fileURLToPath } from "node:url";
+import { startBrowser } from "./harness.mjs";
+import { startGilscope } from "./real.mjs";
+
+const ASSETS = fileURLToPath(new URL("../../dashboard/assets", import.meta.url));
+const BYTES_MAX = 250_000;
+/** What to look at, and what tells that it is drawn. */
+const PAGES = {
+  "cpu-page": ["#/cpu?s=1&last=30", ".stack canvas"],
+  "gil-page": ["#/gil?s=1&last=30", "main:not([hidden]) canvas"],
+  overview: ["#/overview?s=1&last=30", ".spark canvas"],
+};
+
+const folder = mkdtempSync(`${tmpdir()}/gilscope-pictures-`);
+const daemon = await startGilscope("demo", "-o", `${folder}/demo`, "-d", "26s", "--listen", "127.0.0.1:0");
+const { browser, page } = await startBrowser(daemon);
+try {
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await page.waitForTimeout(25_000); // a chart that is full tells more
+  for (const [name, [hash, ready]] of Object.entries(PAGES)) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      await page.goto(`${daemon.origin}/${hash}`);
+      await page.locator(ready).first().waitFor();
+      await page.waitForTimeout(1500);
+      const path = `${ASSETS}/${name}${colorScheme === "dark" ? "-dark" : ""}.png`;
+      await page.screenshot({ path });
+      const { size } = statSync(path);
+      console.log(`${path}: ${(size / 1000).toFixed(0)} kB`);
+      if (size > BYTES_MAX) throw new Error(`${path} has ${size} bytes; at most ${BYTES_MAX} are wanted`);
+    }
+  }
+} finally {
+  await browser.close();
+  await daemon.stop();
+  rmSync(folder, { recursive: true, force: true });
+}
