@@ -217,6 +217,23 @@ fn plots_come_in_every_format_and_are_not_overwritten() {
         home.succeeds(&[&export[..], &["-f"]].concat());
     }
     assert!(home.succeeds(&["report", "r.gilscope"]).starts_with("# gilscope report"));
+
+    // Ranges, and two of them side by side.
+    let part = ["export", "r.gilscope@200ms..700ms", "--plot", "cpu-parts", "--format", "csv"];
+    let rows = home.succeeds(&part).lines().count() - 1;
+    assert!((4..=7).contains(&rows), "half a second in steps of 100 ms is {rows} rows");
+    home.fails(&["export", "r.gilscope", "--plot", "cpu", "--from", "cold"], 2, "has no marks");
+    home.fails(&["export", "r.gilscope@9s..", "--plot", "cpu"], 2, "nothing lies between");
+    let compared = home.json(&["compare", "r.gilscope@0s..500ms", "r.gilscope@500ms..", "--json"]);
+    assert_eq!(compared["schema"], "gilscope.compare/1");
+    let figures = compared["figures"].as_array().unwrap();
+    let acquires = figures.iter().find(|row| row["name"] == "gil.acquires").unwrap();
+    assert!(acquires["after"].as_f64().unwrap() > 0.0 && acquires["difference"].is_f64());
+    assert!(home.succeeds(&["compare", "r.gilscope", "r.gilscope"]).contains("| GIL held |"));
+    let check = |condition| ["check", "r.gilscope", "--fail-if", condition];
+    assert!(home.succeeds(&check("gil.wait.p99 > 1h")).contains("is not > 3600 s"));
+    home.fails(&check("gil.acquires > 0"), 5, "the check failed: gil.acquires");
+    home.fails(&check("moon > 1"), 2, "there is no figure \"moon\"");
 }
 
 #[test]

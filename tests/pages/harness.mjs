@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 const CHROMIUM = "/usr/bin/chromium";
 /** Where pictures for looking at go. */
-export const SHOTS = `${TARGET}/pages`;
+export const SHOTS = `${TARGET}/pages-shots`;
 
 /** Why the tests cannot run here, or null. */
 export const obstacle = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing; apt install chromium`;
@@ -82,6 +82,29 @@ export function canvasHash(page, selector) {
     for (let at = 0; at < data.length; at += 1) hash = (Math.imul(hash, 31) + data[at]) | 0;
     return hash;
   });
+}
+
+/** Blocks of a picture across and down, for comparing coarsely. */
+const BLOCKS = [16, 10];
+
+/** Mean brightness, 0 to 255, of each block of a picture: fonts and a pixel here or there do not matter. */
+export async function brightness(page, png) {
+  return page.evaluate(async ([source, [across, down]]) => {
+    const bytes = Uint8Array.from(atob(source), (letter) => letter.charCodeAt(0));
+    const picture = await createImageBitmap(new Blob([bytes], { type: "image/png" }));
+    const canvas = new OffscreenCanvas(picture.width, picture.height);
+    const ctx = canvas.getContext("2d");
+    ctx.drawImage(picture, 0, 0);
+    const { data, width, height } = ctx.getImageData(0, 0, picture.width, picture.height);
+    const sums = Array.from({ length: across * down }, () => [0, 0]);
+    for (let at = 0; at < data.length; at += 4) {
+      const [x, y] = [(at / 4) % width, Math.floor(at / 4 / width)];
+      const sum = sums[Math.floor((y * down) / height) * across + Math.floor((x * across) / width)];
+      sum[0] += 0.299 * data[at] + 0.587 * data[at + 1] + 0.114 * data[at + 2];
+      sum[1] += 1;
+    }
+    return sums.map(([sum, count]) => Math.round(sum / count));
+  }, [png.toString("base64"), BLOCKS]);
 }
 
 /** Waits until `probe` gives what `accept` takes; the last value is in the error. */

@@ -1,9 +1,9 @@
 // The pages in a real browser, against the program's own server with generated sessions: 1 lives,
 // 2 ended (a convoy), 3 has attacks for names, 4 has 300 threads.
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
-import { api, canvasColors, canvasHash, obstacle, SHOTS, startBrowser, startServer, until } from "./harness.mjs";
+import { api, brightness, canvasColors, canvasHash, obstacle, SHOTS, startBrowser, startServer, until } from "./harness.mjs";
 
 const skip = obstacle ?? false;
 if (skip) console.log(`skipped: ${skip}`);
@@ -224,6 +224,30 @@ describe("pages", { skip, concurrency: false }, () => {
       }
     }
     await page.setViewportSize({ width: 1440, height: 900 });
+  });
+
+  test("the CPU page looks as it did, coarsely", async () => {
+    const file = new URL("coarse.json", import.meta.url);
+    const known = JSON.parse(await readFile(file, "utf8"));
+    const seen = {};
+    for (const [name, query] of [["whole", ""], ["parts", "&split=1"], ["selected", "&sel=9000000000-12000000000"]]) {
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
+        await open(`#/cpu?s=2&last=0${query}`, ".legend li .value");
+        await drawn(".stack canvas");
+        await page.locator("[aria-label='threads_cpu table'] tbody tr").nth(4).waitFor();
+        await page.mouse.move(5, 5);
+        await page.waitForTimeout(400);
+        const png = await page.locator(".panel").first().screenshot({ path: `${SHOTS}/coarse-${name}-${colorScheme}.png` });
+        seen[`${name}-${colorScheme}`] = await brightness(page, png);
+      }
+    }
+    await page.emulateMedia({ colorScheme: "light" });
+    if (process.env.GILSCOPE_COARSE_UPDATE) return writeFile(file, `${JSON.stringify(seen).replaceAll("],", "],\n")}\n`);
+    for (const [name, blocks] of Object.entries(seen)) {
+      const off = blocks.filter((value, at) => Math.abs(value - known[name]?.[at]) > 24);
+      assert.ok(blocks.length === known[name]?.length && off.length <= 4, `${name} looks different in ${off.length} of ${blocks.length} blocks; see ${SHOTS}`);
+    }
   });
 
   test("a target that is left stays with its reason", async () => {

@@ -1,7 +1,7 @@
 //! A range in figures that may be laid beside those of another range: nothing in them grows with its
 //! length. Also what `gilscope check` looks at.
 
-use crate::store::{Distribution, Range, Snapshot, ThreadRow};
+use crate::store::{BandParts, Distribution, Range, Snapshot, ThreadRow};
 use serde::Serialize;
 
 /// What a figure is counted in.
@@ -65,19 +65,21 @@ fn cpu(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let series = snapshot.cpu_in_parts(range, 1);
     let length_ns = series.range.length_ns();
     let parts: Vec<_> = series.bands.iter().filter_map(|band| band.parts.as_ref()).collect();
-    let cpu_ns: u64 = series.bands.iter().map(|band| band.cpu_ns).sum();
-    let unknown_ns: u64 = parts.iter().map(|part| part.unknown_ns).sum();
+    let sum =
+        |pick: &dyn Fn(&BandParts) -> u64| parts.iter().map(|part| pick(part) as f64).sum::<f64>();
+    let cpu_ns: f64 = series.bands.iter().map(|band| band.cpu_ns as f64).sum();
+    let unknown_ns: f64 = sum(&|part| part.unknown_ns);
     // A part that is mostly not known would be compared with one that is.
-    let known = cpu_ns == 0 || unknown_ns * 2 < cpu_ns;
-    let holding: u64 = parts.iter().map(|part| part.holding_ns).sum();
-    let running: u64 = parts.iter().map(|part| part.running_ns).sum();
-    let runnable: u64 = parts.iter().filter_map(|part| part.runnable_ns).sum();
-    let split = |sum| per(sum, length_ns).filter(|_| known && snapshot.has_gil());
+    let known = cpu_ns == 0.0 || unknown_ns * 2.0 < cpu_ns;
+    let cores = |ns: f64| (length_ns > 0).then(|| ns / length_ns as f64);
+    let split = |ns| cores(ns).filter(|_| known && snapshot.has_gil());
+    let (holding, running) = (sum(&|part| part.holding_ns), sum(&|part| part.running_ns));
+    let runnable = sum(&|part| part.runnable_ns.unwrap_or(0));
     vec![
-        figure("cpu.total", "CPU", Unit::Cores, per(cpu_ns, length_ns)),
+        figure("cpu.total", "CPU", Unit::Cores, cores(cpu_ns)),
         figure("cpu.holding", "CPU with the GIL", Unit::Cores, split(holding)),
         figure("cpu.running", "CPU without it", Unit::Cores, split(running)),
-        figure("cpu.runnable", "waiting for a core", Unit::Cores, per(runnable, length_ns)),
+        figure("cpu.runnable", "waiting for a core", Unit::Cores, cores(runnable)),
     ]
 }
 

@@ -4,12 +4,13 @@ use super::Input;
 use crate::batch::{Batch, Target};
 use crate::collect::generate::Scenario;
 use crate::collect::replay::replay;
+use crate::compare::{Side, compare, write_markdown};
 use crate::hub::SessionId;
 use crate::plot::{self, Plot};
 use crate::recording::{Recorder, decode_chunk};
 use crate::report;
 use crate::store::{Limits, Store};
-use crate::view::{self, Page, SessionView, View};
+use crate::view::{self, Page, SessionView, View, Wish};
 use std::sync::LazyLock;
 
 /// Batches as they stand in a chunk, packed or plain: what decodes can be stored, shown and drawn.
@@ -31,10 +32,15 @@ pub(super) fn look_at_everything(store: &Store) {
     let snapshot = store.snapshot();
     let view = View { px: Some(16), ..View::default() };
     for page in [Page::Overview, Page::Cpu, Page::Gil] {
-        view::parts(page, SessionId(1), &snapshot, view, true);
+        let select = Some(snapshot.range());
+        let wish = Wish { page, view, select, split: page == Page::Cpu };
+        view::parts(wish, SessionId(1), &snapshot, true);
     }
     let _ = serde_json::to_vec(&SessionView::of(SessionId(1), &snapshot));
+    let side = || Side::of(&snapshot, snapshot.range());
     let mut out = Vec::new();
+    write_markdown(&compare(side(), side()), &mut out).expect("memory");
+    out.clear();
     report::write(&snapshot, snapshot.range(), report::Format::Json, &mut out)
         .expect("a report can be written to memory");
     serde_json::from_slice::<serde_json::Value>(&out).expect("a report is JSON");

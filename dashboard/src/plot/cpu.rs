@@ -117,7 +117,7 @@ pub fn draw(
     for part in Part::ALL {
         let known: Vec<u64> =
             series.bands.iter().filter_map(|band| part.of(band)).map(|part| part.0).collect();
-        let sum_ns = known.iter().sum::<u64>();
+        let sum_ns = known.into_iter().fold(0, u64::saturating_add);
         if sum_ns > 0 {
             let (color, name) = (part.paint(MAIN, &mut patterns), part.name().to_owned());
             entries.push(Entry { color, name, figure: cores(sum_ns) });

@@ -340,10 +340,11 @@ fn sum_parts(bands: &[CpuBand], pixels: usize) -> Option<BandParts> {
     };
     for band in bands {
         let parts = band.parts.as_ref()?;
-        sum.holding_ns += parts.holding_ns;
-        sum.running_ns += parts.running_ns;
-        sum.unknown_ns += parts.unknown_ns;
-        let runnable = parts.runnable_ns.map(|more| sum.runnable_ns.unwrap_or(0) + more);
+        sum.holding_ns = sum.holding_ns.saturating_add(parts.holding_ns);
+        sum.running_ns = sum.running_ns.saturating_add(parts.running_ns);
+        sum.unknown_ns = sum.unknown_ns.saturating_add(parts.unknown_ns);
+        let runnable_ns = sum.runnable_ns.unwrap_or(0);
+        let runnable = parts.runnable_ns.map(|more| runnable_ns.saturating_add(more));
         sum.runnable_ns = runnable.or(sum.runnable_ns);
         add(&mut sum.holding, &parts.holding);
         add(&mut sum.running, &parts.running);

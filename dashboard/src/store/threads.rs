@@ -124,7 +124,7 @@ impl Threads {
         let now = ThreadGilTotals::from(sample);
         let more = now.since(&thread.gil);
         thread.gil = now;
-        thread.hold_pending_ns += more.hold_ns;
+        thread.hold_pending_ns = thread.hold_pending_ns.saturating_add(more.hold_ns);
         Some(more)
     }
 

@@ -29,6 +29,8 @@ startTheme();
 let connection: Connection = { state: "connecting" };
 let sessions: Session[] | null = null;
 let parts: Parts = {};
+/** The session that was shown last. */
+let followed: Session | null = null;
 /** When the newest figures came, to tell the time on the session's clock in between. */
 let heard_ms = 0;
 let drawing = false;
@@ -54,10 +56,11 @@ const socket = new Socket({
     schedule();
   },
   sessions: (next) => {
-    const before = current();
     sessions = next;
     heard_ms = performance.now();
-    if (before) follow(before, next);
+    // A gilscope that has only just started may have no session yet.
+    if (followed && next.length > 0) follow(followed, next);
+    followed = current() ?? followed;
     subscribe();
     schedule();
   },
@@ -74,8 +77,7 @@ function current(): Session | null {
 
 /** Stays with the process if the server was started anew: its numbers and clocks are others then. */
 function follow(before: Session, next: Session[]): void {
-  const now = chosen(next, getView().session);
-  if (getView().session === null || (now && isSame(before, now))) return;
+  if (next.some((session) => isSame(before, session))) return;
   parts = {};
   const found = again(before, next);
   toast(found ? "gilscope was started anew; this is the same process." : "gilscope was started anew and watches other processes.");
