@@ -219,12 +219,24 @@ fn plots_come_in_every_format_and_are_not_overwritten() {
     assert!(home.succeeds(&["report", "r.gilscope"]).starts_with("# gilscope report"));
 
     // Ranges, and two of them side by side.
-    let part = ["export", "r.gilscope@200ms..700ms", "--plot", "cpu-parts", "--format", "csv"];
-    let rows = home.succeeds(&part).lines().count() - 1;
-    assert!((4..=7).contains(&rows), "half a second in steps of 100 ms is {rows} rows");
-    home.fails(&["export", "r.gilscope", "--plot", "cpu", "--from", "cold"], 2, "has no marks");
-    home.fails(&["export", "r.gilscope@9s..", "--plot", "cpu"], 2, "nothing lies between");
-    let compared = home.json(&["compare", "r.gilscope@0s..500ms", "r.gilscope@500ms..", "--json"]);
+    let rows = |file: &str| -> Vec<u64> {
+        let csv = home.succeeds(&["export", file, "--plot", "cpu-parts", "--format", "csv"]);
+        let ms = |line: &str| line.split(',').next()?.parse::<f64>().ok().map(|s| (s * 1e3) as u64);
+        csv.lines().skip(1).map(|line| ms(line).expect("a time")).collect()
+    };
+    let whole = rows("r.gilscope");
+    let middle = whole[whole.len() / 2];
+    let (early, late) = (format!("r.gilscope@..{middle}ms"), format!("r.gilscope@{middle}ms.."));
+    let (early_rows, late_rows) = (rows(&early), rows(&late));
+    assert!(early_rows.iter().all(|at_ms| *at_ms <= middle), "{early_rows:?} up to {middle}");
+    assert!(late_rows.iter().all(|at_ms| *at_ms >= middle), "{late_rows:?} from {middle}");
+    assert!(early_rows.len() < whole.len() && late_rows.len() < whole.len());
+    let csv = ["--plot", "cpu", "--format", "csv"];
+    let from = [&["export", "r.gilscope", "--from", "cold"], &csv[..]].concat();
+    home.fails(&from, 2, "has no marks");
+    let late_csv = [&["export", "r.gilscope@9h.."], &csv[..]].concat();
+    home.fails(&late_csv, 2, "nothing lies between");
+    let compared = home.json(&["compare", &early, &late, "--json"]);
     assert_eq!(compared["schema"], "gilscope.compare/1");
     let figures = compared["figures"].as_array().unwrap();
     let acquires = figures.iter().find(|row| row["name"] == "gil.acquires").unwrap();

@@ -15,9 +15,9 @@ export const SHOTS = `${TARGET}/pages-shots`;
 /** Why the tests cannot run here, or null. */
 export const obstacle = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing; apt install chromium`;
 
-/** Builds the server, unless GILSCOPE_PAGES_SERVER names one that was built before. */
+/** Builds the server, unless PAGES_SERVER names one that was built before. */
 function buildServer() {
-  if (process.env.GILSCOPE_PAGES_SERVER) return process.env.GILSCOPE_PAGES_SERVER;
+  if (process.env.PAGES_SERVER) return process.env.PAGES_SERVER;
   const build = ["build", "--quiet", "--locked", "-p", "dashboard", "--example", "pages", "--features", "generator"];
   const built = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
   if (built.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${built.stderr}`);

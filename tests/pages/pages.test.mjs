@@ -238,12 +238,12 @@ describe("pages", { skip, concurrency: false }, () => {
         await page.locator("[aria-label='threads_cpu table'] tbody tr").nth(4).waitFor();
         await page.mouse.move(5, 5);
         await page.waitForTimeout(400);
-        const png = await page.locator(".panel").first().screenshot({ path: `${SHOTS}/coarse-${name}-${colorScheme}.png` });
+        const png = await page.locator("main:not([hidden]) .panel").first().screenshot({ path: `${SHOTS}/coarse-${name}-${colorScheme}.png` });
         seen[`${name}-${colorScheme}`] = await brightness(page, png);
       }
     }
     await page.emulateMedia({ colorScheme: "light" });
-    if (process.env.GILSCOPE_COARSE_UPDATE) return writeFile(file, `${JSON.stringify(seen).replaceAll("],", "],\n")}\n`);
+    if (process.env.PAGES_COARSE_UPDATE) return writeFile(file, `${JSON.stringify(seen).replaceAll("],", "],\n")}\n`);
     for (const [name, blocks] of Object.entries(seen)) {
       const off = blocks.filter((value, at) => Math.abs(value - known[name]?.[at]) > 24);
       assert.ok(blocks.length === known[name]?.length && off.length <= 4, `${name} looks different in ${off.length} of ${blocks.length} blocks; see ${SHOTS}`);

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 
-/** The program's path: GILSCOPE_BIN, else it is built as the e2e tests build it. */
+/** The program's path: PAGES_GILSCOPE, else it is built as the e2e tests build it. */
 export function gilscope() {
-  if (process.env.GILSCOPE_BIN) return process.env.GILSCOPE_BIN;
+  if (process.env.PAGES_GILSCOPE) return process.env.PAGES_GILSCOPE;
   const build = ["build", "--quiet", "--locked", "--release"];
   const built = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
   if (built.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${built.stderr}`);

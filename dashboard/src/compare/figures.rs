@@ -65,9 +65,10 @@ fn cpu(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let series = snapshot.cpu_in_parts(range, 1);
     let length_ns = series.range.length_ns();
     let parts: Vec<_> = series.bands.iter().filter_map(|band| band.parts.as_ref()).collect();
-    let sum =
-        |pick: &dyn Fn(&BandParts) -> u64| parts.iter().map(|part| pick(part) as f64).sum::<f64>();
-    let cpu_ns: f64 = series.bands.iter().map(|band| band.cpu_ns as f64).sum();
+    // Of nothing, `sum` would give -0.0.
+    let total = |all: &mut dyn Iterator<Item = u64>| all.fold(0.0, |sum, ns| sum + ns as f64);
+    let sum = |pick: &dyn Fn(&BandParts) -> u64| total(&mut parts.iter().map(|part| pick(part)));
+    let cpu_ns = total(&mut series.bands.iter().map(|band| band.cpu_ns));
     let unknown_ns: f64 = sum(&|part| part.unknown_ns);
     // A part that is mostly not known would be compared with one that is.
     let known = cpu_ns == 0.0 || unknown_ns * 2.0 < cpu_ns;

@@ -11,7 +11,8 @@ const ROWS: usize = 20;
 pub fn write(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
     writeln!(out, "# gilscope compare\n")?;
     for (which, span) in [("before", &comparison.before), ("after", &comparison.after)] {
-        let (command, start) = (span.command.replace('`', "'"), date(span.start_unix_ns));
+        let (command, start) =
+            (span.command.replace(['`', '\n', '\r'], " "), date(span.start_unix_ns));
         let length = duration(span.duration_ns);
         writeln!(out, "- {which}: pid {}, `{command}`, {length} from {start}", span.pid)?;
     }
@@ -68,13 +69,18 @@ pub fn text(unit: Unit, value: Option<f64>) -> String {
 
 fn difference(row: &FigureChange) -> String {
     let Some(difference) = row.difference else { return "–".to_owned() };
-    let sign = if difference < 0.0 { "−" } else { "+" };
-    format!("{sign}{}", text(row.unit, Some(difference.abs())))
+    format!("{}{}", sign(difference), text(row.unit, Some(difference.abs())))
 }
 
 fn change(row: &FigureChange) -> String {
-    row.change.map_or("–".to_owned(), |change| {
-        let sign = if change < 0.0 { "−" } else { "+" };
-        format!("{sign}{}", percent(change.abs()))
-    })
+    row.change
+        .map_or("–".to_owned(), |change| format!("{}{}", sign(change), percent(change.abs())))
+}
+
+fn sign(value: f64) -> &'static str {
+    match value {
+        value if value < 0.0 => "−",
+        value if value > 0.0 => "+",
+        _ => "",
+    }
 }

@@ -72,5 +72,7 @@ fn what_is_not_known_is_null_and_a_dash() {
         assert_eq!((row.before, row.difference, row.change), (None, None, None), "{row:?}");
         assert_eq!(text(row.unit, row.after), "–");
     }
+    let idle = |value| text(Unit::Cores, value);
+    assert_eq!((idle(Some(0.0)), idle(None)), ("0.00".to_owned(), "–".to_owned()));
     assert_eq!(catalogue().len(), nothing.figures.len());
 }
