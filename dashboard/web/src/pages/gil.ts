@@ -1,59 +1,59 @@
 // The GIL page: how busy the lock is, who waits how long, and because of whom and what.
 
-import { Chart, type ChartEvents } from "../charts/chart";
-import { Histogram } from "../charts/histogram";
+import { ChartBox } from "../charts/box";
+import type { ChartEvents } from "../charts/chart";
 import { lineSpec, percentLabel } from "../charts/series";
 import type { Context, PageView } from "../context";
 import { h, show } from "../dom";
 import { count, duration, percent, rate } from "../format";
 import { Blame } from "../parts/blame";
+import { Classes } from "../parts/classes";
+import { Distributions } from "../parts/distributions";
 import { Figures } from "../parts/figures";
+import { blamePasses } from "../parts/filters";
+import { Flame } from "../parts/flame";
+import { Lanes } from "../parts/lanes";
 import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
 import { select } from "../span";
-import type { Distribution, GilTotals } from "../types";
-
-const HISTOGRAMS = [
-  { key: "wait", title: "Wait for the GIL", color: "waiters", plot: "gil-wait" },
-  { key: "hold", title: "Hold of the GIL", color: "held", plot: "gil-hold" },
-  { key: "drop_to_release", title: "Drop request to release", color: "drop", plot: null },
-  { key: "wake", title: "Release to acquire by a waiter", color: "wake", plot: null },
-] as const;
+import type { Distribution, Frame, GilTotals, Range } from "../types";
 
 export class GilPage implements PageView {
   readonly element = h("main", { class: "page" });
-  readonly chart: Chart;
-  private readonly waiters: Chart;
+  private readonly where = () => ({ session: this.context!.session.id, range: this.context!.window });
+  private readonly events: ChartEvents = { select: (from_s, to_s) => select(this.context!.session, from_s, to_s) };
+  private readonly held = new ChartBox("held", "GIL utilization", this.events);
+  private readonly waiters = new ChartBox("waiters", "threads waiting", this.events);
+  private readonly lanes = new Lanes(this.where);
   private readonly figures = new Figures();
-  private readonly histograms = HISTOGRAMS.map((each) => new Histogram(each.title, each.color));
+  private readonly distributions = new Distributions(this.where);
   private readonly threads = new ThreadsTable("gil");
+  private readonly flame = new Flame();
   private readonly blame = new Blame();
+  private readonly classes = new Classes();
   private readonly matrix = new Matrix();
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;
 
   constructor() {
-    const where = () => ({ session: this.context!.session.id, range: this.context!.window });
-    const hosts = [h("div"), h("div")];
-    const events: ChartEvents = { select: (from_s, to_s) => select(this.context!.session, from_s, to_s) };
-    [this.chart, this.waiters] = hosts.map((host) => new Chart(host, events));
-    const time = panel("GIL held, share of time", exportButtons("gil-utilization", "GIL utilization", where));
-    time.body.append(hosts[0], h("h3", {}, "Threads waiting: mean, and the most at once"), hosts[1]);
-    const distributions = h("div", { class: "four" }, ...HISTOGRAMS.map((each, index) => {
-      const tools = each.plot ? exportButtons(each.plot, each.title, where) : [];
-      const box = panel(each.title, tools);
-      box.body.append(this.histograms[index].element);
-      return box.element;
-    }));
-    const blame = panel("Blame: what holders ran while others waited");
-    blame.body.append(this.blame.element);
-    const threads = panel("Threads");
-    threads.body.append(this.threads.table.element);
-    const handoffs = panel("Handoffs: from (row) to (column)", exportButtons("handoffs", "handoffs", where));
-    handoffs.body.append(this.matrix.element);
-    this.content.append(this.figures.element, time.element, distributions, blame.element, threads.element, handoffs.element);
+    const box = (title: string, body: HTMLElement[], tools: Node[] = []) => {
+      const made = panel(title, tools);
+      made.body.append(...body);
+      return made.element;
+    };
+    const both = exportButtons("gil-utilization", "GIL utilization and waiters", this.where);
+    const time = h("div", { class: "two even" },
+      box("GIL held, share of time", [this.held.element], [this.held.toggle, ...both]),
+      box("Threads waiting: mean, and the most at once", [this.waiters.element], [this.waiters.toggle]));
+    const flame = box("Blame: who made others wait, and in which line", [this.flame.element],
+      exportButtons("gil-blame", "blame", this.where));
+    const lower = h("div", { class: "two even" },
+      box("Handoffs: from (row) to (column)", [this.matrix.element], exportButtons("handoffs", "handoffs", this.where)),
+      box("I/O threads against CPU threads", [this.classes.element]));
+    this.content.append(this.figures.element, time, this.lanes.element, this.distributions.element, flame,
+      box("Blame: what holders ran while others waited", [this.blame.element]), lower, box("Threads", [this.threads.table.element]));
     this.element.append(this.off, this.content);
   }
 
@@ -66,20 +66,31 @@ export class GilPage implements PageView {
     this.off.textContent = `The GIL of this process is not watched: ${session.notes.gil ?? "no figures have come yet"}.`;
     if (!watched) return;
     if (parts.gil) this.drawCharts(context);
+    this.lanes.draw(context);
     if (parts.totals) this.figures.draw(totalFigures(parts.totals, parts.histograms?.wait));
-    if (parts.histograms) HISTOGRAMS.forEach((each, index) => this.histograms[index].draw(parts.histograms![each.key]));
-    if (parts.blame) this.blame.update(parts.blame, parts.totals?.waited_ns ?? null);
+    if (parts.histograms) this.distributions.draw(parts.histograms);
+    if (parts.blame) this.drawBlame(context);
     if (!parts.threads) return;
     this.threads.update(parts.threads.rows, parts.threads.n_rows, new Map(), "gil");
+    this.classes.draw(parts.threads.rows);
     if (parts.handoffs) this.matrix.draw(parts.handoffs.rows, threadNames(parts.threads.rows));
   }
 
+  private drawBlame({ parts }: Context): void {
+    const { rows, n_rows } = parts.blame!;
+    const kept = rows.filter(blamePasses);
+    this.flame.draw(kept);
+    this.blame.update({ rows: kept, n_rows: kept.length + n_rows - rows.length }, parts.totals?.waited_ns ?? null);
+  }
+
   private drawCharts({ session, parts, window }: Context): void {
-    const gil = parts.gil!;
+    const gil = stretched(parts.gil!, window);
     const totals = parts.totals;
-    const share = totals ? percent(totals.held_ns / Math.max(1, totals.held_ns + totals.free_ns)) : "unknown";
-    this.chart.draw(lineSpec(session, gil, window, [{ name: "utilization", color: "held", fill: "held-fill" }], {
-      height: 190, yMin: 1, yMax: 1.02, yLabel: (value) => (value > 1 ? "" : percentLabel(value)),
+    const window_ns = totals ? totals.held_ns + totals.free_ns : 0;
+    const share = window_ns ? percent(totals!.held_ns / window_ns) : "unknown";
+    const mean = window_ns ? (totals!.waited_ns / window_ns).toFixed(2) : "unknown";
+    this.held.draw(lineSpec(session, gil, window, [{ name: "utilization", color: "held", fill: "held-fill" }], {
+      height: 130, yMin: 1, yMax: 1.02, yLabel: (value) => (value > 1 ? "" : percentLabel(value)),
       summary: `Share of time in which the GIL was held. Over the span: ${share}.`,
     }));
     const lines = [
@@ -88,9 +99,21 @@ export class GilPage implements PageView {
     ];
     this.waiters.draw(lineSpec(session, gil, window, lines, {
       height: 130, yMin: 1, yLabel: (value) => String(+value.toFixed(2)),
-      summary: "Threads waiting for the GIL: the mean and the most at once.",
+      summary: `Threads waiting for the GIL: the mean and the most at once. Over the span: ${mean} on average.`,
     }));
   }
+}
+
+/** Figures come per 100 ms: a shorter view lies within one of them, which then stands for all of it. */
+function stretched(frame: Frame, window: Range): Frame {
+  const size_ns = window.end_ns - window.start_ns;
+  if (frame.count === 0 || !frame.step_ns || size_ns > 2 * frame.step_ns) return frame;
+  const values = Object.fromEntries(frame.columns.map((name) => {
+    const known = frame.values[name].filter((value) => !Number.isNaN(value));
+    const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+    return [name, Float32Array.of(mean, mean)];
+  }));
+  return { ...frame, count: 2, start_ns: window.start_ns - size_ns / 2, step_ns: size_ns, values };
 }
 
 function totalFigures(totals: GilTotals, wait: Distribution | undefined): { name: string; value: string; title: string }[] {

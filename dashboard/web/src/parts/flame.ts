@@ -1,0 +1,88 @@
+// The flame graph of blame: who, where and in which line, as wide as the waiting that it inflicted.
+// Boxes are buttons: the one that is clicked, or entered with Enter, fills the width.
+
+import { h, setText } from "../dom";
+import { count, duration, percent } from "../format";
+import type { BlameRow } from "../types";
+import { boxes, find, tree, type Box, type Node } from "./flametree";
+
+const ROW = 23;
+/** Narrower boxes are left out: there is room for nothing in them. */
+const NARROWEST = 0.002;
+
+export class Flame {
+  readonly element: HTMLElement;
+  private readonly graph = h("div", { class: "flame", role: "group", "aria-label": "Flame graph of blame" });
+  private readonly note = h("p", { class: "hint" });
+  private path: string[] = [];
+  private root: Node = tree([]);
+  private shown = "";
+
+  constructor() {
+    this.element = h("div", {}, this.graph, this.note);
+    this.graph.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  draw(rows: BlameRow[]): void {
+    this.root = tree(rows);
+    this.paint();
+  }
+
+  private paint(): void {
+    const node = find(this.root, this.path);
+    const placed = boxes(node, NARROWEST);
+    const state = JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.wait_ns]));
+    if (state === this.shown) return;
+    this.shown = state;
+    const above = this.ancestors(node);
+    const focused = document.activeElement instanceof HTMLElement && this.graph.contains(document.activeElement)
+      ? document.activeElement.dataset.path : undefined;
+    const rows = Math.max(0, ...placed.map((box) => box.depth)) + 1 + above.length;
+    this.graph.style.height = `${rows * ROW}px`;
+    this.graph.replaceChildren(
+      ...above.map((each, depth) => this.box({ node: each, depth, left: 0, width: 1 }, true)),
+      ...placed.map((box) => this.box({ ...box, depth: box.depth + above.length }, false)));
+    const again = [...this.graph.children].find((child) => (child as HTMLElement).dataset.path === focused);
+    if (focused !== undefined && again instanceof HTMLElement) again.focus();
+    setText(this.note, this.root.wait_ns === 0 ? "Nobody waited for the GIL in this span."
+      : `${duration(this.root.wait_ns)} of waiting inflicted: thread, then file and C module, function, line. ` +
+        `Widest first; a click looks at one box${this.path.length ? ", one above goes back" : ""}.`);
+  }
+
+  private ancestors(node: Node): Node[] {
+    return node.path.map((_, depth) => find(this.root, node.path.slice(0, depth)));
+  }
+
+  private box({ node, depth, left, width }: Box, above: boolean): HTMLElement {
+    const share = percent(node.wait_ns / Math.max(1, this.root.wait_ns));
+    const words = `${node.full}: ${duration(node.wait_ns)} inflicted, ${share}, in ${count(node.waits)} waits`;
+    const path = JSON.stringify(node.path);
+    const element = h("button", {
+      type: "button", class: `flame-box level-${Math.min(4, node.path.length)}${above ? " above" : ""}`, title: words, "aria-label": words,
+      "data-path": path, click: () => { this.path = node.path; this.paint(); },
+    }, node.path.length ? `${node.name}` : `all waits · ${duration(node.wait_ns)}`);
+    // Through the object model, since the page's policy allows no style attributes.
+    Object.assign(element.style, { left: `${left * 100}%`, width: `${width * 100}%`, top: `${depth * ROW}px` });
+    return element;
+  }
+
+  /** Arrow keys go to the nearest box on that side. */
+  private key(event: KeyboardEvent): void {
+    const from = event.target;
+    const side = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[event.key];
+    if (!side || !(from instanceof HTMLElement)) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const here = from.getBoundingClientRect();
+    const boxes = [...this.graph.children].filter((child): child is HTMLElement => child instanceof HTMLElement && child !== from);
+    const away = (child: HTMLElement) => {
+      const there = child.getBoundingClientRect();
+      const [x, y] = [there.left - here.left, there.top - here.top];
+      const along = side[0] * x + side[1] * y;
+      const across = Math.abs(side[0] ? y : Math.max(0, there.left - here.left, here.left - there.right));
+      return along > 0.5 && (side[1] || across < 1) ? along + across : Infinity;
+    };
+    const next = boxes.reduce((best, child) => (away(child) < away(best) ? child : best), boxes[0]);
+    if (next && away(next) < Infinity) next.focus();
+  }
+}

@@ -1,0 +1,82 @@
+// Blame as a tree: thread, then file or C module, then function, then line, weighted by the waiting that
+// it inflicted. Pure functions of rows.
+
+import { baseName } from "../format";
+import type { BlameRow } from "../types";
+
+export interface Node {
+  name: string;
+  /** What a tooltip says beyond the name. */
+  full: string;
+  /** Names from the root down, to find the node again in newer data. */
+  path: string[];
+  wait_ns: number;
+  waits: number;
+  children: Node[];
+}
+
+/** The node's place: left and width as shares of the whole. */
+export interface Box { node: Node; depth: number; left: number; width: number }
+
+export function tree(rows: BlameRow[]): Node {
+  const root: Node = { name: "all", full: "all waiting inflicted", path: [], wait_ns: 0, waits: 0, children: [] };
+  for (const row of rows) {
+    if (row.wait_inflicted_ns <= 0) continue;
+    let node = root;
+    add(node, row);
+    for (const [name, full] of levels(row)) {
+      let child = node.children.find((each) => each.name === name && each.full === full);
+      if (!child) node.children.push((child = { name, full, path: [...node.path, `${name}\n${full}`], wait_ns: 0, waits: 0, children: [] }));
+      add(child, row);
+      node = child;
+    }
+  }
+  sort(root);
+  return root;
+}
+
+function levels(row: BlameRow): [string, string][] {
+  const thread: [string, string] = [row.thread_name, `thread ${row.thread_name}`];
+  if (row.function === null) return [thread, ["not looked at", "no waiter looked at the holder in these waits"]];
+  const file = row.file ?? "unknown file";
+  const native = row.native_module === null ? "" : ` · ${baseName(row.native_module).split(".")[0]}`;
+  return [thread, [`${baseName(file)}${native}`, `${file}${native}`], [row.function, `${row.function} in ${file}`],
+    [row.line === null ? "line unknown" : `line ${row.line}`, `${file}:${row.line ?? "?"}`]];
+}
+
+function add(node: Node, row: BlameRow): void {
+  node.wait_ns += row.wait_inflicted_ns;
+  node.waits += row.waits;
+}
+
+function sort(node: Node): void {
+  node.children.sort((a, b) => b.wait_ns - a.wait_ns);
+  node.children.forEach(sort);
+}
+
+/** The node at a path, or the deepest one on the way to it. */
+export function find(root: Node, path: string[]): Node {
+  let node = root;
+  for (const name of path) {
+    const child = node.children.find((each) => each.path[each.path.length - 1] === name);
+    if (!child) return node;
+    node = child;
+  }
+  return node;
+}
+
+/** Boxes of a node and all below it, at least `narrowest` of the whole wide, row by row. */
+export function boxes(node: Node, narrowest: number): Box[] {
+  const all: Box[] = [];
+  const place = (each: Node, depth: number, left: number, width: number) => {
+    all.push({ node: each, depth, left, width });
+    let at = left;
+    for (const child of each.children) {
+      const size = (child.wait_ns / Math.max(1, each.wait_ns)) * width;
+      if (size >= narrowest) place(child, depth + 1, at, size);
+      at += size;
+    }
+  };
+  place(node, 0, 0, 1);
+  return all;
+}
