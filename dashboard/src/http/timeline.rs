@@ -4,7 +4,6 @@ use super::App;
 use super::error::ApiError;
 use crate::batch::ThreadKey;
 use crate::hub::SessionId;
-use crate::store::lanes::Older;
 use crate::view::{self, View};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
@@ -43,7 +42,7 @@ pub async fn lanes(
     let keys = wanted.keys()?;
     let bytes = app.hub.with(SessionId(id), move |snapshot| {
         let range = view.range_in(snapshot.range());
-        let lanes = snapshot.lanes(range, view.px(), &keys, &Older::default());
+        let lanes = snapshot.lanes(range, view.px(), &keys);
         view::lanes(SessionId(id), snapshot, &lanes)
     });
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())

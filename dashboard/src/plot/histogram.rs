@@ -1,4 +1,4 @@
-//! `gil-wait` and `gil-hold`: how long waits and holds last. Both axes are logarithmic: what hurts
+//! `gil-wait`, `gil-hold`, `gil-drop-to-release`, `gil-wake`: how long each lasts. Both axes are logarithmic: what hurts
 //! is rare and long.
 
 use super::canvas::{self, *};
@@ -17,7 +17,12 @@ const LINE: RGBColor = PALETTE[4];
 
 fn distribution(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Option<Distribution> {
     let histograms = snapshot.histograms(range)?;
-    let of = if plot == Plot::GilWait { histograms.wait } else { histograms.hold };
+    let of = match plot {
+        Plot::GilWait => histograms.wait,
+        Plot::GilDropToRelease => histograms.drop_to_release,
+        Plot::GilWake => histograms.wake,
+        _ => histograms.hold,
+    };
     (of.count > 0).then_some(of)
 }
 
@@ -27,7 +32,12 @@ pub fn draw(
     range: Range,
 ) -> Option<Result<String, PlotError>> {
     let figures = distribution(snapshot, plot, range)?;
-    let thing = if plot == Plot::GilWait { "contended waits" } else { "holds" };
+    let thing = match plot {
+        Plot::GilWait => "contended waits",
+        Plot::GilDropToRelease => "forced releases",
+        Plot::GilWake => "wake-ups",
+        _ => "holds",
+    };
     let [p50, p95, p99] = [figures.p50_ns, figures.p95_ns, figures.p99_ns].map(units::maybe);
     let most = if figures.max_is_bound { "at most " } else { "max " };
     let sheet = Sheet {

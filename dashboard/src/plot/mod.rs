@@ -4,10 +4,12 @@
 //! Opens no files and knows no targets but through the snapshot. One file per plot; each has a
 //! `draw` and a `table`, which show the same figures.
 
+mod blame;
 mod canvas;
 mod cpu;
 mod handoffs;
 mod histogram;
+mod lanes;
 mod patterns;
 mod png;
 mod table;
@@ -35,6 +37,14 @@ pub enum Plot {
     GilUtilization,
     GilWait,
     GilHold,
+    /// From a drop request to the holder's release.
+    GilDropToRelease,
+    /// From a release to the acquire by a waiter.
+    GilWake,
+    /// One lane a thread.
+    GilTimeline,
+    /// A flame graph of the waiting inflicted.
+    GilBlame,
     Handoffs,
 }
 
@@ -58,12 +68,16 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::Cpu,
         Self::CpuParts,
         Self::GilUtilization,
         Self::GilWait,
         Self::GilHold,
+        Self::GilDropToRelease,
+        Self::GilWake,
+        Self::GilTimeline,
+        Self::GilBlame,
         Self::Handoffs,
     ];
 
@@ -74,6 +88,10 @@ impl Plot {
             Self::GilUtilization => "gil-utilization",
             Self::GilWait => "gil-wait",
             Self::GilHold => "gil-hold",
+            Self::GilDropToRelease => "gil-drop-to-release",
+            Self::GilWake => "gil-wake",
+            Self::GilTimeline => "gil-timeline",
+            Self::GilBlame => "gil-blame",
             Self::Handoffs => "handoffs",
         }
     }
@@ -89,6 +107,10 @@ impl Plot {
             Self::GilUtilization => "GIL utilization and waiters",
             Self::GilWait => "GIL wait",
             Self::GilHold => "GIL hold",
+            Self::GilDropToRelease => "GIL drop request to release",
+            Self::GilWake => "GIL release to acquire by a waiter",
+            Self::GilTimeline => "GIL timeline",
+            Self::GilBlame => "GIL blame",
             Self::Handoffs => "GIL handoffs",
         }
     }
@@ -146,7 +168,11 @@ pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, 
     let drawn = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::draw(snapshot, plot, range),
         Plot::GilUtilization => utilization::draw(snapshot, range),
-        Plot::GilWait | Plot::GilHold => histogram::draw(snapshot, plot, range),
+        Plot::GilWait | Plot::GilHold | Plot::GilDropToRelease | Plot::GilWake => {
+            histogram::draw(snapshot, plot, range)
+        }
+        Plot::GilTimeline => lanes::draw(snapshot, range),
+        Plot::GilBlame => blame::draw(snapshot, range),
         Plot::Handoffs => handoffs::draw(snapshot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
@@ -156,7 +182,11 @@ fn table(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<Table, Plo
     let table = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::table(snapshot, plot, range),
         Plot::GilUtilization => utilization::table(snapshot, range),
-        Plot::GilWait | Plot::GilHold => histogram::table(snapshot, plot, range),
+        Plot::GilWait | Plot::GilHold | Plot::GilDropToRelease | Plot::GilWake => {
+            histogram::table(snapshot, plot, range)
+        }
+        Plot::GilTimeline => lanes::table(snapshot, range),
+        Plot::GilBlame => blame::table(snapshot, range),
         Plot::Handoffs => handoffs::table(snapshot, range),
     };
     table.ok_or_else(|| plot.no_data(snapshot))

@@ -189,3 +189,33 @@ fn look_at_the_pictures() {
         std::fs::write(std::path::Path::new(&folder).join(format!("{name}.html")), html).unwrap();
     }
 }
+
+#[test]
+fn csv_of_the_timeline_accounts_for_every_moment_of_every_thread() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let text = bytes(&snapshot, Plot::GilTimeline, Format::Csv);
+    let mut csv = csv::Reader::from_reader(&text[..]);
+    let rows: Vec<_> = csv.records().map(Result::unwrap).collect();
+    let sum = |row: &csv::StringRecord| -> u64 {
+        row.iter().skip(3).map(|cell| cell.parse::<u64>().unwrap()).sum()
+    };
+    let step_ns = sum(&rows[0]);
+    assert!(step_ns >= snapshot.range().length_ns() / 300);
+    assert!(rows.iter().all(|row| sum(row) == step_ns));
+    let held: u64 = rows.iter().map(|row| row[3].parse::<u64>().unwrap()).sum();
+    let truth = snapshot.totals(snapshot.range()).unwrap().held_ns;
+    assert!(held.abs_diff(truth) <= rows.len() as u64, "{held} ns of {truth} held");
+}
+
+#[test]
+fn csv_of_blame_sums_to_what_was_inflicted() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let text = bytes(&snapshot, Plot::GilBlame, Format::Csv);
+    let mut csv = csv::Reader::from_reader(&text[..]);
+    let inflicted: u64 = csv.records().map(|row| row.unwrap()[8].parse::<u64>().unwrap()).sum();
+    let rows = snapshot.thread_rows(snapshot.range());
+    let truth: u64 = rows.iter().filter_map(|row| row.gil).map(|gil| gil.wait_inflicted_ns).sum();
+    assert_eq!(inflicted, truth);
+}

@@ -11,13 +11,12 @@ mod spans;
 mod tests;
 
 pub use measure::{LaneBin, Parts, STATES, measure};
-pub use spans::{Span, Spans, spans};
+pub use spans::{Span, SpanKind, Spans, spans};
 
 use super::answers::{Pixels, Range};
 use super::snapshot::Snapshot;
 use super::timeline::{Bin, TIER_NS};
 use crate::batch::{Event, ThreadKey};
-use std::collections::BTreeMap;
 
 /// Spans in one answer; the shortest are left out beyond it, and counted.
 pub const SPANS_MAX: usize = 12_000;
@@ -46,30 +45,20 @@ pub struct Lanes {
     pub bin_ns: u64,
 }
 
-/// What a recording's file adds for a range that the store keeps only coarsely.
-#[derive(Clone, Debug, Default)]
-pub struct Older {
-    /// Counters of spans of time, in order: replace the store's where they are finer.
-    pub bins: Vec<(Range, BTreeMap<ThreadKey, [u64; 3]>)>,
-    /// All events from `events_from_ns` to the range's end, or none.
-    pub events: Vec<Event>,
-    pub events_from_ns: Option<u64>,
-}
-
 impl Snapshot<'_> {
     /// The lanes of these threads, in their order, in at most about `px` pixels. Threads that are not
     /// known (any more) are passed over.
-    pub fn lanes(&self, range: Range, px: usize, threads: &[ThreadKey], older: &Older) -> Lanes {
+    pub fn lanes(&self, range: Range, px: usize, threads: &[ThreadKey]) -> Lanes {
         let range = self.range().intersection(&range);
         let pixels = Pixels::fine(range, px);
         let known = |key: &&ThreadKey| self.thread(**key).is_some();
         let threads: Vec<ThreadKey> = threads.iter().filter(known).copied().collect();
-        let bins = self.lane_bins(range, &threads, older);
+        let bins = self.lane_bins(range, &threads);
         let detailed = pixels.step_ns < TIER_NS[0];
-        let detail_from_ns = if detailed { self.detail_from_ns(older) } else { u64::MAX };
+        let detail_from_ns = if detailed { self.detail_from_ns() } else { u64::MAX };
         // All events of the bins in sight, so that none is taken for time that no event explains.
         let whole = bins.iter().fold(range, |sum, bin| sum.union(&bin.0));
-        let spans = if detailed { self.spans(whole, older) } else { Spans::new() };
+        let spans = if detailed { self.spans(whole) } else { Spans::new() };
         let none = Vec::new();
         let lane = |(place, key): (usize, &ThreadKey)| Lane {
             thread: *key,
@@ -92,37 +81,22 @@ impl Snapshot<'_> {
     }
 
     /// All events from here on are at hand.
-    fn detail_from_ns(&self, older: &Older) -> u64 {
-        let kept = match (self.store.events_let_go, self.store.events.front()) {
+    fn detail_from_ns(&self) -> u64 {
+        match (self.store.events_let_go, self.store.events.front()) {
             (0, _) => 0,
             (_, first) => first.map_or(u64::MAX, |event| event.at_ns),
-        };
-        kept.min(older.events_from_ns.unwrap_or(u64::MAX))
+        }
     }
 
-    fn spans(&self, range: Range, older: &Older) -> Spans {
+    fn spans(&self, range: Range) -> Spans {
         // A wait that began in the range may end a good while after it.
-        let near = Range::new(range.start_ns, range.end_ns + 5 * TIER_NS[1]);
+        let near = Range::new(range.start_ns, range.end_ns.saturating_add(5 * TIER_NS[1]));
         let inside = |event: &&Event| near.start_ns <= event.at_ns && event.at_ns < near.end_ns;
-        match older.events_from_ns {
-            Some(_) => spans(older.events.iter().filter(inside)),
-            None => spans(self.store.events.iter().filter(inside)),
-        }
+        spans(self.store.events.iter().filter(inside))
     }
 
     /// Hold, wait and CPU of the threads in each bin that touches the range.
-    fn lane_bins(
-        &self,
-        range: Range,
-        threads: &[ThreadKey],
-        older: &Older,
-    ) -> Vec<(Range, Vec<[u64; 3]>)> {
-        let row = |bin: &BTreeMap<ThreadKey, [u64; 3]>| {
-            threads.iter().map(|key| bin.get(key).copied().unwrap_or_default()).collect()
-        };
-        if !older.bins.is_empty() {
-            return older.bins.iter().map(|(range, bin)| (*range, row(bin))).collect();
-        }
+    fn lane_bins(&self, range: Range, threads: &[ThreadKey]) -> Vec<(Range, Vec<[u64; 3]>)> {
         let touches = |bin: Range| !bin.intersection(&range).is_empty();
         let mut bins: Vec<(Range, Vec<[u64; 3]>)> = Vec::new();
         for bin in self.store.gil.bins().filter(|bin| touches(bin.range())) {
@@ -152,7 +126,7 @@ impl Snapshot<'_> {
                 for (key, row) in threads.iter().zip(rows) {
                     if let Ok(at) = cpu.threads.binary_search_by_key(key, |row| row.0) {
                         let cpu_ns = u128::from(cpu.threads[at].1.totals.cpu_ns);
-                        row[2] += (cpu_ns * common_ns / length_ns) as u64;
+                        row[2] = row[2].saturating_add((cpu_ns * common_ns / length_ns) as u64);
                     }
                 }
             }

@@ -144,7 +144,7 @@ fn fill_gaps(spans: &mut Vec<Span>, mut more: Vec<Span>) {
 /// Gives the hold that a wait ended with the code that the waiter saw.
 fn name_hold(spans: &mut Spans, wait: &Span) {
     let Some(holds) = spans.get_mut(&wait.holder).filter(|_| wait.code != 0) else { return };
-    let at_ns = wait.range.end_ns.saturating_sub(wait.free_ns + 1);
+    let at_ns = wait.range.end_ns.saturating_sub(wait.free_ns.saturating_add(1));
     let place = holds.partition_point(|hold| hold.range.end_ns <= at_ns);
     let Some(hold) = holds.get_mut(place) else { return };
     if hold.kind != SpanKind::Wait && hold.code == 0 && hold.range.start_ns <= at_ns {
