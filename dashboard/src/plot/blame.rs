@@ -12,6 +12,8 @@ use std::collections::BTreeMap;
 
 /// Narrower boxes are left out: they would be lines.
 const NARROWEST_PX: f64 = 1.5;
+/// Narrower ones have no name: nothing that can be read fits in.
+const NAMED_PX: i32 = 28;
 const ROW_PX: i32 = 34;
 /// One a level, from the top; dark text can be read on each.
 const COLORS: [RGBColor; 5] = [
@@ -91,9 +93,12 @@ fn draw_node(
     let (top, gap) = (px(16 + ROW_PX * depth as i32), px(1));
     let corners = [(left as i32, top), ((left + width) as i32 - gap, top + px(ROW_PX) - gap)];
     area.draw(&Rectangle::new(corners, COLORS[depth.min(4)].filled())).map_err(failed)?;
-    let style = anchored(12.0, INK, HPos::Left, VPos::Center);
-    let words = fit(area, name, &style, width as i32 - px(12));
-    area.draw_text(&words, &style, (left as i32 + px(6), top + px(ROW_PX) / 2)).map_err(failed)?;
+    if width > f64::from(px(NAMED_PX)) {
+        let style = anchored(12.0, INK, HPos::Left, VPos::Center);
+        let words = fit(area, name, &style, width as i32 - px(12));
+        let place = (left as i32 + px(6), top + px(ROW_PX) / 2);
+        area.draw_text(&words, &style, place).map_err(failed)?;
+    }
     let mut children: Vec<_> = node.children.iter().collect();
     children.sort_by_key(|(_, child)| std::cmp::Reverse(child.wait_ns));
     let mut at = left;

@@ -18,7 +18,7 @@ import { Source } from "./source";
 const ROWS_SHOWN = 16;
 /** Rows above and below those in sight that are fetched, too. */
 const ROWS_AROUND = 6;
-const COMMIT_MS = 160;
+const COMMIT_MS = 300;
 
 export interface Shown {
   session: Session;
