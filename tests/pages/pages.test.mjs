@@ -41,7 +41,7 @@ describe("pages", { skip, concurrency: false }, () => {
     await open("#/cpu?s=1", ".stack canvas");
     assert.equal((await drawn("main:not([hidden]) canvas")).length, 1);
     await open("#/gil?s=2&last=0", ".histogram canvas");
-    assert.equal((await drawn("main:not([hidden]) canvas")).length, 6);
+    assert.equal((await drawn("main:not([hidden]) canvas:not([aria-hidden])")).length, 7);
   });
 
   test("the CPU legend says what the API says", async () => {
@@ -162,7 +162,7 @@ describe("pages", { skip, concurrency: false }, () => {
 
   test("export buttons give files", async () => {
     const kinds = [["SVG", /^(<\?xml|<svg)/], ["PNG", /^\x89PNG/], ["CSV", /^\w+,[^\n]+\n[^\n]+,/]];
-    for (const [hash, panels] of [["#/cpu?s=2&last=0", 1], ["#/gil?s=2&last=0", 4]]) {
+    for (const [hash, panels] of [["#/cpu?s=2&last=0", 1], ["#/gil?s=2&last=0", 8]]) {
       await open(hash, "main:not([hidden]) .tools button");
       for (const [kind, shape] of kinds) {
         const buttons = page.locator("main:not([hidden]) .tools button", { hasText: new RegExp(`^${kind}$`) });
