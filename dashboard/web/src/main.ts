@@ -19,7 +19,7 @@ import { Shell } from "./shell";
 import { Socket, type Connection, type Subscription } from "./socket";
 import * as span from "./span";
 import { getView, onView, PAGES, setView } from "./state";
-import { startTheme, toggleTheme } from "./theme";
+import { onTheme, startTheme, toggleTheme } from "./theme";
 import type { Parts, Session } from "./types";
 
 /** A value for every second pixel: calm to look at, and half to draw. */
@@ -187,6 +187,7 @@ onView((view, before) => {
   subscribe();
   schedule();
 });
+onTheme(schedule);
 addEventListener("resize", subscribe);
 setInterval(() => (connection.state === "lost" || getView().range) && schedule(), 1000);
 if (getView().page === "targets") void targets.look();

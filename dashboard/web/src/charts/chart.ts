@@ -53,7 +53,8 @@ export interface ChartEvents {
 }
 
 const live = new Set<Chart>();
-onTheme(() => live.forEach((chart) => chart.renew()));
+// Colours are part of a spec: the next one is drawn anew.
+onTheme(() => live.forEach((chart) => chart.forget()));
 onCursor((at_s, by) => live.forEach((chart) => chart.point(at_s, by)));
 new ResizeObserver(() => live.forEach((chart) => chart.fit())).observe(document.documentElement);
 
@@ -101,9 +102,13 @@ export class Chart {
     if (this.plot && width > 0 && width !== this.plot.width) this.plot.setSize({ width, height: this.spec!.height });
   }
 
-  renew(): void {
+  forget(): void {
     this.plot?.destroy();
     this.plot = null;
+  }
+
+  private renew(): void {
+    this.forget();
     if (!this.spec || this.host.clientWidth === 0) return;
     this.plot = new uPlot(this.options(this.spec), this.spec.data, this.host);
     this.point(cursor(), null);
