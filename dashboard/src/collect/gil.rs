@@ -152,7 +152,11 @@ impl GilReader {
         }
         let mut sample = sample(totals, &sums, &now);
         // 2.7 times every cycle whatever the plan: its GIL has no second condition.
-        if self.light_every > 1 && mapping.header().switch_cond.load(Relaxed) != 0 {
+        let is_light = self.light_every > 1 && mapping.header().switch_cond.load(Relaxed) != 0;
+        if !is_light {
+            sample.acquires_timed = sample.acquires;
+        }
+        if is_light {
             look.notes.insert("gil_light".to_owned(), estimate(&mut sample, self.light_every));
         }
         look.sample = Some(sample);
@@ -351,8 +355,10 @@ fn thread(key: ThreadKey, slot: &SlotCopy, at: u64) -> ThreadGil {
 
 /// Light mode: held time is estimated from the timed cycles; says how well.
 ///
-/// The variance is that of Horvitz and Thompson for draws with probability 1/n, with each hold at its
-/// bucket's middle: (n - 1) times the sum of count x hold².
+/// The variance is that of Horvitz and Thompson for independent draws with probability 1/n, with each
+/// hold at its bucket's middle: (n - 1) times the sum of count x hold². Drawing one of each n in a row
+/// cannot have more: a block's part of the variance is n times the sum of its hold², less the square of
+/// their sum.
 fn estimate(sample: &mut GilSample, every: u32) -> String {
     let window_ns = sample.at_ns - sample.window_start_ns;
     sample.held_ns = sample.hold.sum_ns.min(window_ns);

@@ -27,6 +27,17 @@ pub struct Hot {
     pub cond: AtomicU64,
     /// Condition signalled at an acquire; 0 on 2.7.
     pub switch_cond: AtomicU64,
+    /// Address of the slot of the thread that holds or last held the GIL; 0 if it has none.
+    holder: AtomicUsize,
+    totals: AtomicUsize,
+    clock_anchor: AtomicU64,
+    clock_rate: AtomicU64,
+    /// Offset of the thread id in the thread control block.
+    pub tid_offset: AtomicU32,
+    /// What a usual cycle is (see `gil::usual`): nothing, to be timed, or to be counted.
+    pub usual: AtomicU32,
+    /// See `wire::plan::Plan`.
+    pub long_hold_ns: AtomicU64,
     /// Calls that are inside a semaphore hook now (2.7 only; see `gil::semaphore`).
     pub inside: AtomicU64,
     /// Start of the segment, 0 if none is mapped.
@@ -42,7 +53,6 @@ pub struct Hot {
     /// Preload: address of the segment that waits for the interpreter to make its GIL, or 0.
     pub pending: AtomicU64,
     segment_bytes: AtomicU64,
-    totals: AtomicUsize,
     handoffs: AtomicUsize,
     blames: AtomicUsize,
     codes: AtomicUsize,
@@ -54,16 +64,10 @@ pub struct Hot {
     ring_events: AtomicUsize,
     n_slots: AtomicUsize,
     clock_kind: AtomicU32,
-    /// Offset of the thread id in the thread control block.
-    pub tid_offset: AtomicU32,
-    clock_anchor: AtomicU64,
-    clock_rate: AtomicU64,
     /// A `wire::plan::Mode`.
     pub mode: AtomicU32,
     /// `--light`: mask of the cycles between two timed ones.
     pub light_mask: AtomicU32,
-    /// See `wire::plan::Plan`.
-    pub long_hold_ns: AtomicU64,
     /// See `wire::plan::Plan`.
     pub blame_ration_ns: AtomicU64,
     /// Address of `_gil_runtime_state`, or 0.
@@ -82,8 +86,6 @@ pub struct Hot {
     pub check_interval: AtomicU64,
     /// 1: waiters look at the holder.
     pub blame: AtomicU32,
-    /// Number of the slot that holds or last held the GIL, plus one; 0 for none.
-    pub holder_slot: AtomicU32,
     /// 1 while a waiter looks (a guard for 2.7, where waiters are not serialised).
     pub looking: AtomicU32,
     /// Stamp of the last look at the beginning of a wait.
@@ -154,6 +156,7 @@ impl Hot {
         self.light_mask.store(header.plan.light_every.next_power_of_two().wrapping_sub(1), Relaxed);
         self.long_hold_ns.store(header.plan.long_hold_ns, Relaxed);
         self.blame_ration_ns.store(header.plan.blame_ration_ns, Relaxed);
+        self.usual.store(usual(header), Relaxed);
         self.segment.store(segment as u64, Release);
     }
 
@@ -165,8 +168,9 @@ impl Hot {
         self.gil.store(0, Relaxed);
         self.boot_thread.store(0, Relaxed);
         self.open_at_acquire.store(0, Relaxed);
-        self.holder_slot.store(0, Relaxed);
         self.unseen_waiters.store(0, Relaxed);
+        self.usual.store(usual::NONE, Relaxed);
+        self.holder.store(0, Relaxed);
         self.last_look_ns.store(0, Relaxed);
         let bytes = self.segment_bytes.swap(0, Relaxed);
         (self.segment.swap(0, Relaxed), bytes)
@@ -258,6 +262,33 @@ impl Hot {
         Some(unsafe { &*(address as *const Slot) })
     }
 
+    /// The slot that holds or last held the GIL.
+    #[inline(always)]
+    pub fn holder(&self) -> Option<&'static Slot> {
+        let address = self.holder.load(Relaxed);
+        // SAFETY: as for `totals`; only `set_holder` stores it, from a slot, and `clear` zeroes it.
+        (address != 0).then(|| unsafe { &*(address as *const Slot) })
+    }
+
+    /// The GIL has a new holder.
+    #[inline(always)]
+    pub fn set_holder(&self, slot: Option<&'static Slot>) {
+        self.holder.store(slot.map_or(0, |slot| core::ptr::from_ref(slot) as usize), Relaxed);
+    }
+
+    /// The stamp of a reading of the time stamp counter, where that is the session's clock.
+    #[inline(always)]
+    pub fn stamp_of_tsc(&self, counter: u64) -> u64 {
+        let clock = Clock {
+            kind: ClockKind::Tsc as u32,
+            reserved: 0,
+            anchor: self.clock_anchor.load(Relaxed),
+            monotonic_ns: 0,
+            rate: self.clock_rate.load(Relaxed),
+        };
+        clock.stamp_of(counter)
+    }
+
     /// Number of slots.
     #[inline(always)]
     pub fn n_slots(&self) -> usize {
@@ -278,6 +309,25 @@ impl Hot {
         let address = self.rings.load(Relaxed) + self.number_of(slot) * n * size_of::<Entry>();
         // SAFETY: as for `totals`; the slot's number is below `n_slots`, each ring has `n` entries.
         unsafe { core::slice::from_raw_parts(address as *const Entry, n) }
+    }
+}
+
+/// Values of [`Hot::usual`].
+pub mod usual {
+    /// There are none: every cycle goes the general way.
+    pub const NONE: u32 = 0;
+    /// Timed by the time stamp counter.
+    pub const TIMED: u32 = 1;
+    /// Counted only.
+    pub const COUNTED: u32 = 2;
+}
+
+fn usual(header: &Header) -> u32 {
+    let timed = header.clock.kind == ClockKind::Tsc as u32;
+    match header.plan.mode {
+        mode if mode == Mode::Light as u32 => usual::COUNTED,
+        mode if mode == Mode::Exact as u32 && timed => usual::TIMED,
+        _ => usual::NONE,
     }
 }
 

@@ -35,7 +35,7 @@ pub fn find_tid_offset() -> u32 {
 
 /// The kernel's id of this thread, from the control block.
 #[inline(always)]
-fn thread_id(hot: &Hot, pointer: u64) -> u32 {
+pub fn thread_id(hot: &Hot, pointer: u64) -> u32 {
     let offset = hot.tid_offset.load(Relaxed) as u64;
     // SAFETY: `find_tid_offset` found the offset within the control block of a thread of this libc.
     unsafe { ((pointer + offset) as *const u32).read() }
@@ -167,7 +167,7 @@ fn reset(slot: &Slot) {
     for word in [
         &slot.hold_start_ns,
         &slot.wait_start_ns,
-        &slot.release_ns,
+        &slot.hold_waited_ns,
         &slot.acquires,
         &slot.acquires_contended,
         &slot.releases_voluntary,
@@ -184,7 +184,7 @@ fn reset(slot: &Slot) {
     slot.scratch.iter().for_each(|word| word.store(0, Relaxed));
     slot.phase.store(phase::AWAY, Relaxed);
     slot.wait_drop_requests.store(0, Relaxed);
-    for histogram in [&slot.hold, &slot.wait, &slot.away] {
+    for histogram in [&slot.hold, &slot.wait] {
         histogram.clear();
     }
 }

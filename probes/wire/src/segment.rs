@@ -15,7 +15,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 /// "gilscope" in ASCII, little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
 /// Changes whenever anything in this crate changes its layout or meaning.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Bytes of a page; everything in the segment starts on one.
 pub const PAGE: usize = 4096;
 /// Entries of the code table.

@@ -47,6 +47,7 @@ pub struct IndexEntry {
 /// One thread's counters. All durations in ns, all counts since the session began.
 ///
 /// `sequence` is odd while the owner writes: a reader copies the slot between two equal even values.
+/// What an uncontended cycle touches fills the first line and the histogram of holds behind it.
 #[repr(C, align(64))]
 pub struct Slot {
     /// Seqlock of this slot.
@@ -57,22 +58,26 @@ pub struct Slot {
     pub thread_id: AtomicU32,
     /// Names the thread for the session; 1 and up.
     pub serial: AtomicU32,
+    /// The thread pointer (`fs:0`), which is Python's `threading.get_ident()` with glibc.
+    pub thread_pointer: AtomicU64,
     /// A [`phase`].
     pub phase: AtomicU32,
     /// Drop requests that this thread set in its present wait.
     pub wait_drop_requests: AtomicU32,
     /// Stamp of the present hold's start.
     pub hold_start_ns: AtomicU64,
-    /// Stamp of the present wait's start.
-    pub wait_start_ns: AtomicU64,
-    /// Stamp of the last release.
-    pub release_ns: AtomicU64,
+    /// Private to the writer: time waited by all when the present hold began.
+    pub hold_waited_ns: AtomicU64,
     /// GIL acquires.
     pub acquires: AtomicU64,
-    /// Of these, after a wait.
-    pub acquires_contended: AtomicU64,
     /// Releases without a drop request.
     pub releases_voluntary: AtomicU64,
+    /// How long it held the GIL, each time.
+    pub hold: Histogram,
+    /// Stamp of the present wait's start.
+    pub wait_start_ns: AtomicU64,
+    /// Of the acquires, those after a wait.
+    pub acquires_contended: AtomicU64,
     /// Releases that a drop request forced.
     pub releases_forced: AtomicU64,
     /// Drop requests that others set while this thread held the GIL.
@@ -81,22 +86,16 @@ pub struct Slot {
     pub wait_inflicted_ns: AtomicU64,
     /// Part of this thread's waits in which nobody held the GIL.
     pub wait_free_ns: AtomicU64,
-    /// `--light`: acquires that were timed. Equal to `acquires` otherwise.
+    /// `--light`: acquires that were timed. Not counted otherwise: all are.
     pub acquires_timed: AtomicU64,
     /// Events that did not fit into the ring.
     pub lost_full: AtomicU64,
     /// Calls that nested in one of ours (a signal handler) and were not recorded.
     pub lost_nested: AtomicU64,
-    /// The thread pointer (`fs:0`), which is Python's `threading.get_ident()` with glibc.
-    pub thread_pointer: AtomicU64,
-    /// Private to the writer: global sums at the start of the hold or wait, and the last sample.
+    /// Private to the writer: global sums at the start of the wait, and the last sample.
     pub scratch: [AtomicU64; 12],
-    /// How long it held the GIL, each time.
-    pub hold: Histogram,
     /// How long it waited for the GIL, each contended time.
     pub wait: Histogram,
-    /// How long it was away between a release and the next acquire or wait.
-    pub away: Histogram,
     /// The ring's indices.
     pub ring: Indices,
 }

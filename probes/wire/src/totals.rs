@@ -6,7 +6,7 @@
 use crate::histogram::Histogram;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
-/// Totals of one GIL.
+/// Totals of one GIL. What an uncontended cycle touches stands in the first line.
 #[repr(C, align(64))]
 pub struct GilTotals {
     /// Seqlock: odd while a writer is inside.
@@ -17,8 +17,8 @@ pub struct GilTotals {
     pub holder: AtomicU32,
     /// Threads waiting now.
     pub waiters: AtomicU32,
-    /// Stamp when the window began: the boot thread let go of the GIL. 0: not yet.
-    pub window_start_ns: AtomicU64,
+    /// Stamp of the drop request that the present holder has not answered, or 0.
+    pub drop_request_ns: AtomicU64,
     /// Stamp of the last change between held and free.
     pub changed_ns: AtomicU64,
     /// Time held, up to `changed_ns`.
@@ -29,12 +29,12 @@ pub struct GilTotals {
     /// that begins subtracts its stamp, one that ends adds it. On 2.7, where waiters are not
     /// serialised, both stand in this word: the sum of 48 bits above the number of waiters in 16.
     pub wait_base_ns: AtomicU64,
+    /// Stamp when the window began: the boot thread let go of the GIL. 0: not yet.
+    pub window_start_ns: AtomicU64,
     /// Acquires by a thread other than the last holder.
     pub handoffs: AtomicU64,
     /// Drop requests set.
     pub drop_requests: AtomicU64,
-    /// Stamp of the drop request that the present holder has not answered, or 0.
-    pub drop_request_ns: AtomicU64,
     /// Handoffs that found the table full; they are counted in `handoffs` all the same.
     pub handoffs_overflow: AtomicU64,
     /// Wait that found the blame table full, ns.

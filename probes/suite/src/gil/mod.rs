@@ -11,6 +11,7 @@ mod blame;
 pub mod hooks;
 mod light;
 pub mod semaphore;
+mod usual;
 pub mod wait;
 
 use crate::hot::{HOT, Hot};
@@ -38,8 +39,8 @@ pub(crate) fn add(word: &AtomicU64, value: u64) {
 pub(crate) mod scratch {
     /// Free time of the GIL when the wait began.
     pub(crate) const WAIT_FREE: usize = 0;
-    /// Time waited by all when the hold began.
-    pub(crate) const HOLD_WAITED: usize = 1;
+    /// `--light`: the acquire that is drawn next (see `light`).
+    pub(crate) const DRAWN: usize = 1;
     /// Serial of the holder when the wait began.
     pub(crate) const HOLDER_START: usize = 2;
     /// Stamp and free time at the last look.
@@ -58,12 +59,6 @@ pub(crate) mod scratch {
     pub(crate) const WEIGHT: usize = 10;
     /// State of the lot (`--light`).
     pub(crate) const RANDOM: usize = 11;
-}
-
-/// The slot that holds or last held the GIL.
-#[inline]
-pub(crate) fn holder_slot(hot: &'static Hot) -> Option<&'static Slot> {
-    (hot.holder_slot.load(Relaxed) as usize).checked_sub(1).and_then(|number| hot.slot(number))
 }
 
 /// Writes to a structure with a seqlock: odd while `write` runs.
@@ -94,8 +89,17 @@ pub(crate) fn free_so_far(totals: &GilTotals, now: u64) -> u64 {
 
 /// This thread has just acquired the GIL.
 #[inline(never)]
+#[unsafe(link_section = ".text.hot")]
 pub extern "C" fn acquired() {
     let hot = &HOT;
+    if !usual::acquired(hot) {
+        acquired_unusually(hot);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn acquired_unusually(hot: &'static Hot) {
     if hot.segment.load(Relaxed) == 0 {
         return;
     }
@@ -120,6 +124,7 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
         // Held by nobody we can name; the totals still tell held from free.
         totals.lost_no_slot.fetch_add(1, Relaxed);
         taken(hot, totals, 0, now);
+        hot.set_holder(None);
         return;
     };
     if slot.phase.load(Relaxed) == phase::HOLDING {
@@ -131,10 +136,11 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
     let (from, gap) = taken(hot, totals, serial, now);
     written(&slot.sequence, || {
         add(&slot.acquires, 1);
-        add(&slot.acquires_timed, 1);
-        let wait_ns =
-            if waiting { wait::ended(hot, slot, from, now, gap) } else { away(slot, now) };
-        hot.holder_slot.store(hot.number_of(slot) as u32 + 1, Relaxed);
+        if hot.is_light() {
+            add(&slot.acquires_timed, 1);
+        }
+        let wait_ns = if waiting { wait::ended(hot, slot, from, now, gap) } else { 0 };
+        hot.set_holder(Some(slot));
         if from != serial && from != 0 {
             hand_over(hot, from, serial, wait_ns);
         }
@@ -142,7 +148,7 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
         slot.hold_start_ns.store(now, Relaxed);
         let so_far =
             if hot.is_semaphore() { semaphore::waited(totals, now) } else { waited(totals, now) };
-        slot.scratch[scratch::HOLD_WAITED].store(so_far, Relaxed);
+        slot.hold_waited_ns.store(so_far, Relaxed);
         slot.scratch[scratch::WEIGHT].store(weight, Relaxed);
     });
 }
@@ -175,20 +181,19 @@ fn add_if_stamped(hot: &Hot, totals: &GilTotals, sum: &AtomicU64, part: u64) {
     }
 }
 
-/// Closes the time away, for an acquire without a wait.
-#[inline(always)]
-fn away(slot: &Slot, now: u64) -> u64 {
-    let released = slot.release_ns.load(Relaxed);
-    if released != 0 && !HOT.is_light() {
-        slot.away.record(now.saturating_sub(released));
-    }
-    0
-}
-
 /// This thread is about to release the GIL.
 #[inline(never)]
+#[unsafe(link_section = ".text.hot")]
 pub extern "C" fn released() {
     let hot = &HOT;
+    if !usual::released(hot) {
+        released_unusually(hot);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn released_unusually(hot: &'static Hot) {
     if hot.segment.load(Relaxed) == 0 {
         return;
     }
@@ -241,13 +246,12 @@ pub(crate) fn released_at(
             slot.hold.record_weighted(hold_ns, weight);
         }
         let inflicted_ns = if hot.is_semaphore() {
-            semaphore::waited_since(totals, now, slot.scratch[scratch::HOLD_WAITED].load(Relaxed))
+            semaphore::waited_since(totals, now, slot.hold_waited_ns.load(Relaxed))
         } else {
-            waited(totals, now).wrapping_sub(slot.scratch[scratch::HOLD_WAITED].load(Relaxed))
+            waited(totals, now).wrapping_sub(slot.hold_waited_ns.load(Relaxed))
         };
         add(&slot.wait_inflicted_ns, inflicted_ns);
         slot.phase.store(phase::AWAY, Relaxed);
-        slot.release_ns.store(now, Relaxed);
         add(if forced { &slot.releases_forced } else { &slot.releases_voluntary }, 1);
         hold_ns
     });

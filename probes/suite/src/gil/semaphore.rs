@@ -200,7 +200,7 @@ fn late_acquire() {
         acquired_at(hot, freed.max(slot.wait_start_ns.load(Relaxed)).min(hot.now()), 1);
         if waiting_then {
             // The hold began at that release: what was waited then, not what the sum says of then now.
-            slot.scratch[super::scratch::HOLD_WAITED].store(waited_then, Relaxed);
+            slot.hold_waited_ns.store(waited_then, Relaxed);
         }
     }
 }

@@ -57,11 +57,7 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
         totals.changed_ns.store(now, Relaxed);
     }
     let free = free_so_far(totals, now);
-    let released = slot.release_ns.load(Relaxed);
     written(&slot.sequence, || {
-        if released != 0 && !hot.is_light() {
-            slot.away.record(now.saturating_sub(released));
-        }
         note_begin(slot, totals.holder.load(Relaxed), now, free);
     });
     if hot.is_semaphore() {
@@ -111,7 +107,7 @@ fn goes_on(hot: &'static Hot, slot: &'static Slot, now: u64, deadline_ns: u64) {
             }
         });
         slot.wait_drop_requests.store(slot.wait_drop_requests.load(Relaxed) + 1, Relaxed);
-        if let Some(holder) = super::holder_slot(hot) {
+        if let Some(holder) = hot.holder() {
             add(&holder.drop_requests_received, 1);
         }
     }
