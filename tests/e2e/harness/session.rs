@@ -67,6 +67,12 @@ impl Session {
         (Report::of(&recording), look(&recording))
     }
 
+    /// Ctrl-C; returns once gilscope says that it has left. [`Self::wait`] gets the rest.
+    pub(crate) fn leave(&self) {
+        self.process.signal(libc::SIGINT);
+        self.process.stderr_line(|line| line.contains("detached"));
+    }
+
     /// Waits for gilscope to end by itself, because the target is gone.
     pub(crate) fn wait(self) -> (Ended, Report) {
         let ended = self.process.finish();
