@@ -6,7 +6,9 @@ import { count, duration, percent } from "../format";
 import type { BlameRow } from "../types";
 import { boxes, find, tree, type Box, type Node } from "./flametree";
 
-const ROW = 23;
+const ROW = 26;
+/** A box to click on is at least so wide; narrower ones are only seen, and stand in the table below. */
+const TARGET_PX = 24;
 /** Narrower boxes are left out: there is room for nothing in them. */
 const NARROWEST = 0.002;
 
@@ -56,11 +58,12 @@ export class Flame {
   private box({ node, depth, left, width }: Box, above: boolean): HTMLElement {
     const share = percent(node.wait_ns / Math.max(1, this.root.wait_ns));
     const words = `${node.full}: ${duration(node.wait_ns)} inflicted, ${share}, in ${count(node.waits)} waits`;
-    const path = JSON.stringify(node.path);
-    const element = h("button", {
-      type: "button", class: `flame-box level-${Math.min(4, node.path.length)}${above ? " above" : ""}`, title: words, "aria-label": words,
-      "data-path": path, click: () => { this.path = node.path; this.paint(); },
-    }, node.path.length ? `${node.name}` : `all waits · ${duration(node.wait_ns)}`);
+    const name = node.path.length ? node.name : `all waits · ${duration(node.wait_ns)}`;
+    const look = { class: `flame-box level-${Math.min(4, node.path.length)}${above ? " above" : ""}`, title: words };
+    const element = width * this.graph.clientWidth < TARGET_PX ? h("span", look) : h("button", {
+      ...look, type: "button", "aria-label": `${name}: ${words}`, "data-path": JSON.stringify(node.path),
+      click: () => { this.path = node.path; this.paint(); },
+    }, name);
     // Through the object model, since the page's policy allows no style attributes.
     Object.assign(element.style, { left: `${left * 100}%`, width: `${width * 100}%`, top: `${depth * ROW}px` });
     return element;
@@ -74,7 +77,7 @@ export class Flame {
     event.preventDefault();
     event.stopPropagation();
     const here = from.getBoundingClientRect();
-    const boxes = [...this.graph.children].filter((child): child is HTMLElement => child instanceof HTMLElement && child !== from);
+    const boxes = [...this.graph.children].filter((child): child is HTMLElement => child instanceof HTMLButtonElement && child !== from);
     const away = (child: HTMLElement) => {
       const there = child.getBoundingClientRect();
       const [x, y] = [there.left - here.left, there.top - here.top];

@@ -10,7 +10,7 @@ const THREADS_MAX = 14;
 const SHADES = 8;
 
 export class Matrix {
-  readonly element = h("div", { class: "matrix" });
+  readonly element = h("div", { class: "matrix", tabindex: 0, role: "region", "aria-label": "Handoff matrix" });
   private shown = "";
 
   draw(rows: HandoffRow[], names: Map<number, string>): void {
