@@ -33,7 +33,7 @@ export class Flame {
   private paint(): void {
     const node = find(this.root, this.path);
     const placed = boxes(node, NARROWEST);
-    const state = JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.wait_ns]));
+    const state = this.graph.clientWidth + JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.wait_ns]));
     if (state === this.shown) return;
     this.shown = state;
     const above = this.ancestors(node);
