@@ -65,7 +65,7 @@ describe("accessibility", { skip, concurrency: false }, () => {
 
   test("[ and ] go from mark to mark", async () => {
     const { marks } = await api(server, "/api/sessions/2");
-    await open("#/cpu?s=2&last=0", ".chip");
+    await open("#/cpu?s=2&last=0", "main:not([hidden]) .chip");
     await page.locator("h1").click();
     await page.mouse.move(5, 5);
     await page.keyboard.press("[");
