@@ -10,6 +10,10 @@
 mod batch;
 #[path = "../src/compare/mod.rs"]
 mod compare;
+#[path = "../src/cost.rs"]
+mod cost;
+#[path = "../src/findings/mod.rs"]
+mod findings;
 #[path = "../src/collect/generate/mod.rs"]
 mod generate;
 #[path = "../src/http/mod.rs"]
@@ -206,5 +210,6 @@ fn actions() -> Actions {
         attach: Box::new(|pid| {
             Box::pin(std::future::ready(Err(format!("process {pid} exited meanwhile"))))
         }),
+        recordings: http::RecordingActions::none(|| "generated sessions have no folder".into()),
     }
 }

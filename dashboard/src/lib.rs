@@ -11,7 +11,9 @@ mod cli;
 mod client;
 mod collect;
 mod compare;
+mod cost;
 mod errors;
+mod findings;
 #[cfg(any(test, feature = "fuzz"))]
 pub mod fuzz;
 mod http;

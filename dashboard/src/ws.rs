@@ -7,7 +7,7 @@
 
 use crate::http::{App, Seat};
 use crate::hub::{HubError, SessionId};
-use crate::view::{self, Part, Wish};
+use crate::view::{self, Page, Part, Wish};
 use axum::Extension;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -154,6 +154,8 @@ impl Pusher {
 
     async fn push_page(&mut self, request: Request, tables: bool) -> Option<()> {
         let Request { session, wish } = request;
+        let overview = wish.page == Page::Overview;
+        let cost = if tables && overview { self.cost(session).await } else { None };
         let parts = self
             .app
             .hub
@@ -165,9 +167,21 @@ impl Pusher {
                 for (name, part) in parts {
                     self.send_changed(name, part).await?;
                 }
-                Some(())
+                match cost {
+                    Some(cost) => self.send_changed("cost", cost).await,
+                    None => Some(()),
+                }
             }
         }
+    }
+
+    /// What gilscope costs; it is no figure of the session's, so it is not among the page's parts.
+    async fn cost(&self, session: SessionId) -> Option<Part> {
+        let living = self.app.hub.is_living(session).await.ok()?;
+        let cost = self.app.cost.clone();
+        let view = self.app.hub.with(session, move |snapshot| cost.view(snapshot, living)).await;
+        let message = serde_json::json!({ "part": "cost", "session": session, "data": view.ok()? });
+        Some(Part::Text(message.to_string()))
     }
 
     async fn complain(&mut self, error: String) -> Option<()> {

@@ -8,6 +8,7 @@ mod harness;
 mod blame;
 mod cpu;
 mod exact;
+mod findings;
 mod leaving;
 mod loss;
 mod names;

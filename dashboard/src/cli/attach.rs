@@ -2,8 +2,8 @@
 
 use super::daemon::{Daemon, EndSignals};
 use super::flags::{self, Output, Serving, Watching};
-use super::watch::{RecordTo, Watch, check_method, over};
-use super::{Context, Lay, from_page, list};
+use super::watch::{RecordTo, Watch, check_method, folder, over};
+use super::{Context, Lay, list};
 use crate::errors::Failure;
 use clap::Args;
 use config::Layers;
@@ -114,7 +114,7 @@ async fn watch(
 ) -> anyhow::Result<ExitCode> {
     check_method(context.plan.method, false)?;
     let mut signals = EndSignals::catch()?;
-    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
+    let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let mut watches = Vec::new();
     for pid in &pids {
         match Watch::attach(*pid, to.take(), &daemon.hub, context).await {

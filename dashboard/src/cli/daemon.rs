@@ -3,11 +3,12 @@
 //! The port is taken before anything else happens, so that a port in use never costs a target an attach
 //! or a user a recording.
 
-use super::Context;
+use super::recordings::Recordings;
+use super::{Context, from_page};
 use crate::client;
 use crate::errors::{Exit, Failure};
 use crate::http::runfile::{self, RunFile, RunInfo};
-use crate::http::{Actions, Server, ServerHandle};
+use crate::http::{Server, ServerHandle};
 use crate::hub::{self, HubError, HubHandle};
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
@@ -22,6 +23,7 @@ use tokio::task::JoinHandle;
 /// A hub, and the dashboard if it is wanted.
 pub(crate) struct Daemon {
     pub(crate) hub: HubHandle,
+    recordings: Recordings,
     served: Option<Served>,
 }
 
@@ -35,24 +37,28 @@ struct Served {
 }
 
 impl Daemon {
-    /// Starts the hub and, if the plan wants a dashboard, takes its port and serves.
-    pub(crate) async fn start(
-        context: &Context,
-        actions: impl FnOnce(&HubHandle) -> Actions,
-    ) -> anyhow::Result<Self> {
+    /// Starts the hub and, if the plan wants a dashboard, takes its port and serves. The page of targets
+    /// shows the recordings of `folder`, and new ones go there.
+    pub(crate) async fn start(context: &Context, folder: PathBuf) -> anyhow::Result<Self> {
         let hub = hub::spawn();
+        let recordings = Recordings::new(folder, hub.clone(), context.talk);
         if !context.plan.dashboard {
-            return Ok(Self { hub, served: None });
+            return Ok(Self { hub, recordings, served: None });
         }
         let listen = context.plan.listen;
-        let server = Server::bind(listen, hub.clone(), actions(&hub))
+        let actions = from_page::actions(&hub, &recordings, &context.plan);
+        let server = Server::bind(listen, hub.clone(), actions)
             .await
             .map_err(|error| port_taken(error, listen))?;
         let (handle, address) = (server.handle(), server.address());
         let info = RunInfo::of_this_process(address, handle.token(), Vec::new())?;
         let file = RunFile::write(&runfile::folder()?, &info)?;
         let task = tokio::spawn(server.run());
-        Ok(Self { hub, served: Some(Served { handle, address, task, file, door: None }) })
+        Ok(Self {
+            hub,
+            recordings,
+            served: Some(Served { handle, address, task, file, door: None }),
+        })
     }
 
     /// Tells other terminals which processes are watched.
@@ -95,6 +101,7 @@ impl Daemon {
                 Err(error) => tracing::error!(session = id.0, %error, "the target was not left"),
             }
         }
+        self.recordings.finish().await;
         let Some(served) = self.served else { return };
         served.handle.stop();
         let _ = served.task.await; // a panic of the server was told when it happened

@@ -2,7 +2,6 @@
 
 use super::daemon::{Daemon, EndSignals};
 use super::flags::{self, Serving};
-use super::from_page;
 use super::watch::{RecordTo, Watch};
 use super::{Context, Lay, python};
 use crate::errors::{Exit, Failure};
@@ -66,8 +65,10 @@ impl Lay for Flags {
 pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitCode> {
     let python = python::find(flags.python.as_deref())?;
     let mut signals = EndSignals::catch()?;
-    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
     let folder = make_folder(&flags.output, flags.force)?;
+    let mut daemon = Daemon::start(context, folder.clone()).await.inspect_err(|_| {
+        let _ = fs::remove_dir(&folder); // it is new and empty, or it stays
+    })?;
     let mut workload = Workload::start(&python, &folder)?;
     context.talk.say(format!("a workload of 14 threads runs under CPython {}", python.version));
     let to = RecordTo::check(&folder.join("demo.gilscope"), flags.force)?;

@@ -1,5 +1,6 @@
 //! What the dashboard's page of targets can ask for: which processes there are, and to watch one more.
 
+use super::recordings::Recordings;
 use crate::http::{Actions, AttachableProcess};
 use crate::hub::{HubHandle, SessionId};
 use crate::target::enter;
@@ -9,12 +10,13 @@ use inject::{Level, diagnose};
 use std::collections::HashMap;
 use tokio::task::spawn_blocking;
 
-/// Actions on `hub`; sessions begun from a page are like those of `attach`, without a recording.
-pub(crate) fn actions(hub: &HubHandle, plan: &Plan) -> Actions {
+/// Actions on `hub`; sessions begun from a page are like those of `attach`; recording them is asked for by itself.
+pub(crate) fn actions(hub: &HubHandle, recordings: &Recordings, plan: &Plan) -> Actions {
     let (lister, starter, plan) = (hub.clone(), hub.clone(), plan.clone());
     Actions {
         processes: Box::new(move || Box::pin(processes(lister.clone()))),
         attach: Box::new(move |pid| Box::pin(attach(pid, starter.clone(), plan.clone()))),
+        recordings: recordings.actions(),
     }
 }
 

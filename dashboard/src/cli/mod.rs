@@ -18,6 +18,7 @@ mod list;
 mod man;
 mod mark;
 mod python;
+mod recordings;
 mod report;
 mod run;
 mod serve;

@@ -3,8 +3,8 @@
 use super::child::{self, Running};
 use super::daemon::Daemon;
 use super::flags::{self, Output, Serving, Watching};
-use super::watch::{RecordTo, Watch, check_method, over};
-use super::{Context, Lay, from_page};
+use super::watch::{RecordTo, Watch, check_method, folder, over};
+use super::{Context, Lay};
 use crate::errors;
 use crate::hub::HubHandle;
 use crate::target::Watched;
@@ -64,7 +64,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         .map(|path| RecordTo::check(path, flags.output.force))
         .transpose()?;
     check_method(context.plan.method, true)?;
-    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
+    let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let (program, arguments) = flags.command.split_first().context("no command")?;
     let mut command = Command::new(program);
     command.args(arguments);

@@ -1,20 +1,23 @@
-//! `gilscope serve FILE…`: recordings on the same pages as live targets.
+//! `gilscope serve [FILE…]`: the dashboard by itself, with recordings on the same pages as live targets.
 
 use super::daemon::{Daemon, EndSignals};
 use super::flags::Serving;
 use super::{Context, Lay};
-use crate::http::Actions;
-use crate::hub::{HubHandle, NewSession};
+use crate::batch::{Batch, Ended};
+use crate::hub::{HubHandle, NewSession, SessionId};
 use crate::recording::{Recording, RecordingError};
+use crate::store::Snapshot;
 use anyhow::Context as _;
 use clap::Args;
 use config::Layers;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
 const EXAMPLES: &str = "\
 Examples:
+  gilscope serve                             attach and open recordings from its page of targets
   gilscope serve before.gilscope
   gilscope serve before.gilscope after.gilscope --open";
 
@@ -22,8 +25,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Flags {
-    /// Recordings to show
-    #[arg(required = true, value_name = "FILE")]
+    /// Recordings to show; without one the dashboard begins with its page of targets
+    #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
     serving: Serving,
@@ -41,7 +44,9 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let recordings: Vec<Recording> =
         flags.files.iter().map(|path| Recording::open(path)).collect::<Result<_, _>>()?;
     let mut signals = EndSignals::catch()?;
-    let mut daemon = Daemon::start(context, |_| Actions::none()).await?;
+    let first = flags.files.first().and_then(|file| file.parent());
+    let folder = first.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut daemon = Daemon::start(context, folder.to_owned()).await?;
     for recording in recordings {
         let name = recording.path().display().to_string();
         if !recording.is_finished() {
@@ -49,7 +54,8 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
                 .talk
                 .say(format!("{name} was not ended properly: what was saved until then is shown"));
         }
-        if let Some(damage) = load(&daemon.hub, recording).await? {
+        let (_, loading) = begin(&daemon.hub, recording).await?;
+        if let Some(damage) = loading.await.context("reading the recording")?? {
             context.talk.say(damage.to_string());
         }
     }
@@ -60,20 +66,47 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Feeds a recording to the hub. A damaged one gives what precedes the damage, and says so.
-async fn load(hub: &HubHandle, recording: Recording) -> anyhow::Result<Option<RecordingError>> {
+type Loading = JoinHandle<anyhow::Result<Option<RecordingError>>>;
+
+/// Adds a session that shows a recording, and feeds it in the background. A damaged one gives what
+/// precedes the damage; that, or that it was cut off, is the session's end.
+pub(super) async fn begin(
+    hub: &HubHandle,
+    recording: Recording,
+) -> anyhow::Result<(SessionId, Loading)> {
     let new = NewSession { target: recording.target().clone(), controls: None, recorder: None };
     let id = hub.add_session(new).await?;
     let hub = hub.clone();
     let runtime = Handle::current();
     let loading = tokio::task::spawn_blocking(move || {
+        let mut damage = None;
         for batch in recording.batches() {
             match batch {
                 Ok(batch) => runtime.block_on(hub.batch(id, batch))?,
-                Err(damage) => return Ok(Some(damage)),
+                Err(found) => {
+                    damage = Some(found);
+                    break;
+                }
             }
         }
-        Ok::<_, anyhow::Error>(None)
+        let cut = damage.as_ref().map(ToString::to_string).or_else(|| {
+            let why = "the recording was not ended properly: what was saved until then is shown";
+            (!recording.is_finished()).then(|| why.to_owned())
+        });
+        if let Some(reason) = cut {
+            runtime.block_on(end(&hub, id, reason))?;
+        }
+        Ok(damage)
     });
-    loading.await.context("reading the recording")?
+    Ok((id, loading))
+}
+
+/// Ends a session that its own batches did not end.
+async fn end(hub: &HubHandle, id: SessionId, reason: String) -> anyhow::Result<()> {
+    let look = |snapshot: &Snapshot<'_>| (snapshot.range().end_ns, snapshot.ended().is_some());
+    if let (at_ns, false) = hub.with(id, look).await? {
+        let ended = Some(Ended { at_ns, reason });
+        hub.batch(id, Batch { at_ns, ended, ..Batch::default() }).await?;
+    }
+    Ok(())
 }

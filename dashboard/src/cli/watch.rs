@@ -30,6 +30,12 @@ pub(crate) struct RecordTo {
 }
 
 impl RecordTo {
+    /// The folder that it goes to.
+    pub(crate) fn folder(&self) -> PathBuf {
+        let parent = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).to_owned()
+    }
+
     /// Checks that a recording can begin at `path`, without leaving a trace.
     pub(crate) fn check(path: &Path, overwrite: bool) -> anyhow::Result<Self> {
         if path == Path::new("-") {
@@ -49,6 +55,11 @@ impl RecordTo {
             Err(cause) => Err(RecordingError::Create { path, cause }.into()),
         }
     }
+}
+
+/// Where a page's recordings go: next to the one that is being made, else here.
+pub(crate) fn folder(to: Option<&RecordTo>) -> PathBuf {
+    to.map_or_else(|| PathBuf::from("."), RecordTo::folder)
 }
 
 /// A target in the hub.
@@ -170,10 +181,10 @@ impl From<HubError> for Failure {
     }
 }
 
-type Kept = (mpsc::Sender<Arc<Batch>>, JoinHandle<Result<(), RecordingError>>);
+pub(super) type Kept = (mpsc::Sender<Arc<Batch>>, JoinHandle<Result<(), RecordingError>>);
 
 /// Gives the recorder what the hub sends. Trouble is told at once and ends the recording, not the session.
-fn keep(mut recorder: Recorder, talk: Talk) -> Kept {
+pub(super) fn keep(mut recorder: Recorder, talk: Talk) -> Kept {
     let (sender, mut batches) = mpsc::channel::<Arc<Batch>>(RECORDER_QUEUE);
     let task = tokio::spawn(async move {
         while let Some(batch) = batches.recv().await {

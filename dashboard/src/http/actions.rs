@@ -2,6 +2,7 @@
 
 use super::error::ApiError;
 use super::guard::LOGIN_PATH;
+use super::recordings::RecordingActions;
 use super::{App, auth::Identity};
 use crate::batch::Mark;
 use crate::hub::SessionId;
@@ -30,14 +31,16 @@ pub struct AttachableProcess {
     pub obstacle: Option<String>,
 }
 
-type Outcome<T> = BoxFuture<'static, Result<T, String>>;
+pub type Outcome<T> = BoxFuture<'static, Result<T, String>>;
 
 /// What the server cannot do by itself. Errors are one line for a person, with a remedy.
 pub struct Actions {
     pub processes: Box<dyn Fn() -> Outcome<Vec<AttachableProcess>> + Send + Sync>,
     pub attach: Box<dyn Fn(u32) -> Outcome<SessionId> + Send + Sync>,
+    pub recordings: RecordingActions,
 }
 
+#[cfg(test)]
 impl Actions {
     /// For a server that only shows what it was started with.
     pub fn none() -> Self {
@@ -48,6 +51,7 @@ impl Actions {
         Self {
             processes: Box::new(move || Box::pin(async move { Err(why()) })),
             attach: Box::new(move |_| Box::pin(async move { Err(why()) })),
+            recordings: RecordingActions::none(why),
         }
     }
 }

@@ -33,6 +33,13 @@ pub async fn session(State(app): State<App>, Path(id): Path<u32>) -> Answer<Sess
     ask(&app, id, move |snapshot| SessionView::of(SessionId(id), snapshot)).await
 }
 
+/// `GET /api/sessions/{id}/cost`: what gilscope takes, here and in the target.
+pub async fn cost(State(app): State<App>, Path(id): Path<u32>) -> Answer<crate::cost::CostView> {
+    let living = app.hub.is_living(SessionId(id)).await?;
+    let cost = app.cost.clone();
+    ask(&app, id, move |snapshot| cost.view(snapshot, living)).await
+}
+
 /// A route that answers one question about a range.
 macro_rules! range_routes {
     ($($(#[$doc:meta])* $name:ident -> $answer:ty = |$snapshot:ident, $range:ident, $view:ident| $body:expr;)*) => {$(
@@ -69,6 +76,8 @@ range_routes! {
     blame -> Vec<crate::store::BlameRow> = |snapshot, range, _view| snapshot.blame(range);
     /// `GET /api/sessions/{id}/handoffs`.
     handoffs -> Vec<crate::store::HandoffRow> = |snapshot, range, _view| snapshot.handoffs(range);
+    /// `GET /api/sessions/{id}/findings`: what stands out, the costliest first.
+    findings -> Vec<crate::findings::Finding> = |snapshot, range, _view| crate::findings::findings(snapshot, range);
     /// `GET /api/sessions/{id}/events`: single events, oldest first.
     events -> serde_json::Value = |snapshot, range, _view| view::events(snapshot, range, EVENTS_MAX);
 }

@@ -44,6 +44,8 @@ impl From<HubError> for ApiError {
             HubError::TooManyMarks(_)
             | HubError::NoTarget
             | HubError::Ended
+            | HubError::Recorded
+            | HubError::NotRecorded
             | HubError::Refused(_) => Self::refused(text),
         }
     }

@@ -12,6 +12,7 @@ mod export;
 mod guard;
 mod pages;
 mod query;
+mod recordings;
 mod routes;
 pub mod runfile;
 #[cfg(test)]
@@ -23,7 +24,9 @@ pub use actions::{Actions, AttachableProcess};
 pub use guard::MUTATION_HEADER;
 #[cfg(any(test, feature = "fuzz"))]
 pub use guard::nobody_is_let_in;
+pub use recordings::{Folder, RecordingActions, RecordingFile};
 
+use crate::cost::Cost;
 use crate::hub::HubHandle;
 use anyhow::{Context as _, Result, bail};
 use auth::Auth;
@@ -47,6 +50,8 @@ pub struct App {
     pub(crate) auth: Arc<Auth>,
     pub(crate) actions: Arc<Actions>,
     pub(crate) port: u16,
+    /// What this gilscope costs, for all pages.
+    pub(crate) cost: Arc<Cost>,
     /// True once the server should stop; sockets watch it.
     pub(crate) stop: watch::Receiver<bool>,
 }
@@ -82,8 +87,14 @@ impl Server {
         let address = listener.local_addr().context("cannot read the port that was bound")?;
         let auth = Arc::new(Auth::new().context("the kernel gave no random bytes")?);
         let (stop, stopped) = watch::channel(false);
-        let app =
-            App { hub, auth, actions: Arc::new(actions), port: address.port(), stop: stopped };
+        let app = App {
+            hub,
+            auth,
+            actions: Arc::new(actions),
+            port: address.port(),
+            cost: Arc::default(),
+            stop: stopped,
+        };
         Ok(Self { listener, app, address, stop })
     }
 

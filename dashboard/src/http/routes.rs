@@ -1,7 +1,7 @@
 //! The one list of routes. The router is made from it and the access tests walk it, so a route that is
 //! not denied by default cannot be added unnoticed.
 
-use super::{App, actions, api, export, guard, pages, timeline};
+use super::{App, actions, api, export, guard, pages, recordings, timeline};
 use crate::ws;
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -43,6 +43,8 @@ pub const ROUTES: &[Route] = &[
     route(Verb::Get, "/api/sessions/{id}/threads", || get(api::threads)),
     route(Verb::Get, "/api/sessions/{id}/blame", || get(api::blame)),
     route(Verb::Get, "/api/sessions/{id}/handoffs", || get(api::handoffs)),
+    route(Verb::Get, "/api/sessions/{id}/cost", || get(api::cost)),
+    route(Verb::Get, "/api/sessions/{id}/findings", || get(api::findings)),
     route(Verb::Get, "/api/sessions/{id}/events", || get(api::events)),
     route(Verb::Get, "/api/sessions/{id}/lanes", || get(timeline::lanes)),
     route(Verb::Get, "/api/sessions/{id}/compare", || get(api::compare)),
@@ -52,5 +54,10 @@ pub const ROUTES: &[Route] = &[
     route(Verb::Post, "/api/sessions/{id}/marks/{mark}", || post(actions::rename_mark)),
     route(Verb::Delete, "/api/sessions/{id}/marks/{mark}", || delete(actions::remove_mark)),
     route(Verb::Post, "/api/sessions/{id}/detach", || post(actions::detach)),
+    route(Verb::Post, "/api/sessions/{id}/recording", || post(recordings::begin)),
+    route(Verb::Delete, "/api/sessions/{id}/recording", || delete(recordings::end)),
+    route(Verb::Get, "/api/recordings", || get(recordings::list)),
+    route(Verb::Get, "/api/recordings/{name}", || get(recordings::download)),
+    route(Verb::Post, "/api/recordings/{name}/open", || post(recordings::open)),
     route(Verb::Socket, "/ws", || get(ws::upgrade)),
 ];

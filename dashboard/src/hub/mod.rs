@@ -55,6 +55,10 @@ pub enum HubError {
     NoTarget,
     #[error("the session has ended")]
     Ended,
+    #[error("the session is being recorded already")]
+    Recorded,
+    #[error("the session is not being recorded")]
+    NotRecorded,
     #[error("{0}")]
     Refused(String),
     #[error("gilscope is shutting down")]
@@ -88,6 +92,13 @@ enum Command {
         mark: u32,
         reply: oneshot::Sender<Result<(), HubError>>,
     },
+    Record {
+        id: SessionId,
+        recorder: mpsc::Sender<Arc<Batch>>,
+        reply: oneshot::Sender<Result<(), HubError>>,
+    },
+    StopRecording(SessionId, oneshot::Sender<Result<(), HubError>>),
+    Recorded(oneshot::Sender<Vec<SessionId>>),
     Controls(SessionId, oneshot::Sender<Result<mpsc::Sender<Control>, HubError>>),
 }
 
@@ -160,6 +171,34 @@ impl HubHandle {
     /// Takes a mark away.
     pub async fn unmark(&self, id: SessionId, mark: u32) -> Result<(), HubError> {
         self.ask_hub(|reply| Command::Unmark { id, mark, reply }).await?
+    }
+
+    /// Records a session from now on, with its totals so far.
+    pub async fn record(
+        &self,
+        id: SessionId,
+        recorder: mpsc::Sender<Arc<Batch>>,
+    ) -> Result<(), HubError> {
+        self.ask_hub(|reply| Command::Record { id, recorder, reply }).await?
+    }
+
+    /// Ends a session's recording, whoever began it; the recorder has all batches up to now.
+    pub async fn stop_recording(&self, id: SessionId) -> Result<(), HubError> {
+        self.ask_hub(|reply| Command::StopRecording(id, reply)).await?
+    }
+
+    /// The sessions that are being recorded.
+    pub async fn recorded(&self) -> Result<Vec<SessionId>, HubError> {
+        self.ask_hub(Command::Recorded).await
+    }
+
+    /// Whether the session has a process that is being watched now.
+    pub async fn is_living(&self, id: SessionId) -> Result<bool, HubError> {
+        match self.ask_hub(|reply| Command::Controls(id, reply)).await? {
+            Ok(_) => Ok(true),
+            Err(HubError::Ended | HubError::NoTarget) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Asks the session's keeper to leave the target, and waits for the outcome.

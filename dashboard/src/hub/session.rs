@@ -1,7 +1,7 @@
 //! One session as the hub keeps it: its store, its marks' numbers, and who else gets its batches.
 
 use super::{Control, HubError, NewSession};
-use crate::batch::{Batch, Mark};
+use crate::batch::{Batch, Ended, Mark};
 use crate::store::{Snapshot, Store};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -87,6 +87,36 @@ impl Session {
             (None, false) => Err(HubError::NoTarget),
             (Some(controls), false) => Ok(controls.clone()),
         }
+    }
+
+    /// From here on `recorder` gets every batch; first what brings it up to now.
+    pub fn record(&mut self, recorder: mpsc::Sender<Arc<Batch>>) -> Result<(), HubError> {
+        self.controls()?;
+        if self.is_recorded() {
+            return Err(HubError::Recorded);
+        }
+        for batch in self.store.catch_up() {
+            let sent = recorder.try_send(Arc::new(batch));
+            sent.map_err(|_| HubError::Refused("the recorder takes nothing".to_owned()))?;
+        }
+        self.recorder = Some(recorder);
+        self.revision += 1;
+        Ok(())
+    }
+
+    /// Ends the recording with a batch of its own; the session goes on.
+    pub fn stop_recording(&mut self) -> Result<(), HubError> {
+        let recorder = self.recorder.take().ok_or(HubError::NotRecorded)?;
+        let reason = "the recording was stopped; the process went on".to_owned();
+        let ended = Some(Ended { at_ns: self.at_ns, reason });
+        let last = Batch { at_ns: self.at_ns, ended, ..Batch::default() };
+        let _ = recorder.try_send(Arc::new(last)); // a full queue costs the reason, not the figures
+        self.revision += 1;
+        Ok(())
+    }
+
+    pub fn is_recorded(&self) -> bool {
+        self.recorder.is_some()
     }
 
     /// The one way into the store, so that the recorder gets exactly what the store got.

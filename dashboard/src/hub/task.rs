@@ -57,6 +57,16 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
         Command::Unmark { id, mark, reply } => {
             let _ = reply.send(find(sessions, id).and_then(|session| session.unmark(mark)));
         }
+        Command::Record { id, recorder, reply } => {
+            let _ = reply.send(find(sessions, id).and_then(|session| session.record(recorder)));
+        }
+        Command::StopRecording(id, reply) => {
+            let _ = reply.send(find(sessions, id).and_then(Session::stop_recording));
+        }
+        Command::Recorded(reply) => {
+            let recorded = sessions.iter().filter(|(_, session)| session.is_recorded());
+            let _ = reply.send(recorded.map(|(id, _)| *id).collect());
+        }
         Command::Controls(id, reply) => {
             let _ = reply.send(find(sessions, id).and_then(|session| session.controls()));
         }

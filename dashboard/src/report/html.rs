@@ -2,6 +2,7 @@
 
 use super::schema::*;
 use super::{ReportError, markdown};
+use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
 use crate::units::{bytes, count, duration, escape_xml as escape, maybe, percent};
@@ -18,6 +19,7 @@ th,td{padding:.25rem .5rem;border-bottom:1px solid #ddd;text-align:right;vertica
 th{background:#f3f3f3}td.t,th.t{text-align:left;overflow-wrap:anywhere}
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.15rem 1rem}dt{color:#5a5a5a}dd{margin:0;overflow-wrap:anywhere}
 figure{margin:1rem 0;border:1px solid #ddd}figure svg{width:100%;height:auto;display:block}
+li{margin:.3rem 0}
 .warn{background:#fff3d6;padding:.5rem .75rem}
 @media print{body{margin:0;max-width:none;font-size:11px}figure,table{break-inside:avoid}h2{break-after:avoid}}
 @page{margin:14mm}";
@@ -36,6 +38,7 @@ pub fn write(
          <title>{title}</title><style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n"
     )?;
     write_facts(report, out)?;
+    write_findings(&findings(snapshot, range), out)?;
     if let Some(gil) = &report.gil {
         write_gil(gil, out)?;
     }
@@ -80,6 +83,18 @@ fn write_facts(report: &Report, out: &mut impl Write) -> IoResult<()> {
         writeln!(out, "<p class=\"warn\">{lost} events were lost; the totals are exact.</p>")?;
     }
     Ok(())
+}
+
+fn write_findings(findings: &[Finding], out: &mut impl Write) -> IoResult<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "<h2>What stands out</h2><ol>")?;
+    for finding in findings {
+        let (text, remedy) = (escape(&finding.text), escape(&finding.remedy));
+        writeln!(out, "<li><b>{text}</b> {remedy}</li>")?;
+    }
+    writeln!(out, "</ol>")
 }
 
 fn write_gil(gil: &Gil, out: &mut impl Write) -> IoResult<()> {

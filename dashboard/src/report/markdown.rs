@@ -1,13 +1,14 @@
 //! The report as Markdown: short enough for an issue or a chat.
 
 use super::schema::*;
+use crate::findings::Finding;
 use crate::units::{count, duration, maybe, percent};
 use std::io::{Result, Write};
 
 /// Rows of a table at most; what is left out is counted.
 const ROWS: usize = 15;
 
-pub fn write(report: &Report, out: &mut impl Write) -> Result<()> {
+pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Result<()> {
     let target = &report.target;
     let version = target.python_version.as_deref().unwrap_or("unknown");
     writeln!(out, "# gilscope report: pid {}\n", target.pid)?;
@@ -22,6 +23,7 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<()> {
     if report.loss.events_lost > 0 {
         writeln!(out, "- **{} events lost**", count(report.loss.events_lost))?;
     }
+    write_findings(findings, out)?;
     if let Some(gil) = &report.gil {
         write_gil(gil, out)?;
     }
@@ -32,6 +34,17 @@ pub fn write(report: &Report, out: &mut impl Write) -> Result<()> {
     writeln!(out, "\n## Not measured\n")?;
     for note in &report.notes {
         writeln!(out, "- {}: {}", escape(&note.section), escape(&note.reason))?;
+    }
+    Ok(())
+}
+
+fn write_findings(findings: &[Finding], out: &mut impl Write) -> Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n## What stands out\n")?;
+    for finding in findings {
+        writeln!(out, "- **{}** {}", escape(&finding.text), escape(&finding.remedy))?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The report: what a session showed, for programs (JSON) and for people (Markdown, HTML).
 //!
-//! All three are made from one [`Report`], so they agree. Opens no files; writers take `impl Write`.
+//! All three are made from one [`Report`], so they agree; the two for people say first what stands out.
+//! Opens no files; writers take `impl Write`.
 
 mod build;
 mod html;
@@ -11,6 +12,7 @@ mod tests;
 
 pub use build::build_range;
 
+use crate::findings::findings;
 use crate::plot::PlotError;
 use crate::store::{Range, Snapshot};
 use std::io::Write;
@@ -58,7 +60,7 @@ pub fn write(
             serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
-        Format::Markdown => markdown::write(&report, out)?,
+        Format::Markdown => markdown::write(&report, &findings(snapshot, range), out)?,
         Format::Html => html::write(snapshot, range, &report, out)?,
     }
     Ok(())

@@ -11,6 +11,7 @@
 
 pub mod answers;
 mod bins;
+mod catch_up;
 pub mod class;
 mod counters;
 mod hist;

@@ -4,6 +4,7 @@
 //! longest dead are folded into one row, [`EXITED`], so churn costs no memory.
 
 use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
+use super::catch_up;
 use super::counters::Counters;
 use crate::batch::{ThreadCpu, ThreadFact, ThreadGil, ThreadKey};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +70,16 @@ impl Thread {
         self.hold_pending_ns = (hold_ns - more.holding_ns.min(hold_ns)).min(HOLD_CARRIED_NS_MAX);
         self.parts.add(&more);
         more
+    }
+
+    /// The sample from which its CPU counts.
+    pub fn first_cpu(&self) -> Option<ThreadCpu> {
+        self.cpu.map(|(first, _)| catch_up::cpu(self.fact.key, &first))
+    }
+
+    /// The newest sample of its CPU.
+    pub fn last_cpu(&self) -> Option<ThreadCpu> {
+        self.cpu.map(|(_, last)| catch_up::cpu(self.fact.key, &last))
     }
 
     /// GIL counters since the session began.

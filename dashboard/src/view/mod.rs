@@ -10,8 +10,6 @@ mod session;
 
 pub use frame::Frame;
 pub use lanes::lanes;
-#[cfg(any(test, feature = "fuzz"))]
-pub use parts::Page;
-pub use parts::{Part, Wish, parts};
+pub use parts::{Page, Part, Wish, parts};
 pub use range::View;
 pub use session::{SessionView, events, sessions};

@@ -4,6 +4,7 @@
 //! `ws`. Small things and tables are JSON text, series are [`Frame`]s.
 
 use super::{Frame, SessionView, View};
+use crate::findings::findings;
 use crate::hub::SessionId;
 use crate::store::{CpuSeries, GilSeries, ProcessSeries, Range, Snapshot};
 use serde::Deserialize;
@@ -71,7 +72,7 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
     }
     match page {
         _ if !tables => {}
-        Page::Overview => {}
+        Page::Overview => parts.push(table("findings", json!(findings(snapshot, range)))),
         Page::Cpu => parts.push(threads()),
         Page::Gil => parts.extend([
             table("histograms", json!(snapshot.histograms(range))),

@@ -1,6 +1,6 @@
 // Requests that change something, or that fetch what the socket does not carry.
 
-import type { Comparison, Frame, Mark, Pin, Process, Range } from "./types";
+import type { Comparison, Folder, Frame, Mark, Pin, Process, Range } from "./types";
 
 /** Says what went wrong in words that the server found for it. */
 async function call(method: string, path: string, body?: unknown): Promise<any> {
@@ -40,6 +40,13 @@ export async function cpuFrame(session: number, { start_ns, end_ns }: Range): Pr
   series.bands.forEach((band: { mean: number[] }, index: number) => (values[index] = Float32Array.from(band.mean)));
   return { part: "cpu", session, columns: Object.keys(values), values, ...series };
 }
+
+export const recordings = (): Promise<Folder> => call("GET", "/api/recordings");
+export const openRecording = (name: string): Promise<{ session: number }> =>
+  call("POST", `/api/recordings/${encodeURIComponent(name)}/open`);
+export const recordingUrl = (name: string): string => `/api/recordings/${encodeURIComponent(name)}`;
+export const beginRecording = (session: number): Promise<{ name: string }> => call("POST", `/api/sessions/${session}/recording`);
+export const endRecording = (session: number): Promise<{ name: string | null }> => call("DELETE", `/api/sessions/${session}/recording`);
 
 /** Where a plot of the range in view, or the report, is fetched as a file. */
 export function exportUrl(session: number, file: string, range: Range | undefined): string {

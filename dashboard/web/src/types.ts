@@ -122,6 +122,22 @@ export interface BlameRow {
   native_module: string | null;
 }
 
+/** Where what a finding claims can be seen. */
+export interface Evidence { page: Page; thread: number | null; thread_name: string | null; function: string | null }
+
+/** One thing that stands out; `cost` is in threads' worth of time. */
+export interface Finding { rule: string; text: string; remedy: string; cost: number; evidence: Evidence }
+
+/** What gilscope itself takes, here and in the target. */
+export interface Cost {
+  daemon_cpu_cores: number | null;
+  daemon_rss_bytes: number | null;
+  mapped_bytes: number | null;
+  cycles_per_s: number | null;
+  hook_ns_per_cycle: number;
+  hook_cores_estimate: number | null;
+}
+
 export interface HandoffRow { from: number; to: number; count: number; wait_ns: number }
 
 export interface Rows<T> { rows: T[]; n_rows: number }
@@ -161,6 +177,21 @@ export interface Span { pid: number; command: string; start_unix_ns: number; dur
 
 export interface Comparison { before: Span; after: Span; figures: FigureChange[]; threads: ThreadChange[] }
 
+/** A file in the folder of recordings. */
+export interface RecordingFile {
+  name: string;
+  bytes: number;
+  modified_unix_ns: number;
+  pid: number | null;
+  cmdline: string[] | null;
+  /** The session that is being recorded to it now. */
+  recording: number | null;
+  /** The session that shows it. */
+  session: number | null;
+}
+
+export interface Folder { folder: string; files: RecordingFile[]; left_out: number; recorded: number[] }
+
 /** The newest of each part for the view that is shown. */
 export interface Parts {
   session?: Session;
@@ -168,6 +199,8 @@ export interface Parts {
   gil?: Frame;
   process?: Frame;
   totals?: GilTotals | null;
+  findings?: Finding[];
+  cost?: Cost;
   histograms?: Histograms | null;
   threads?: Rows<ThreadRow>;
   blame?: Rows<BlameRow>;

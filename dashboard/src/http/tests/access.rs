@@ -9,8 +9,12 @@ use crate::http::routes::{ROUTES, Verb};
 fn all_routes(server: &Running) -> Vec<Request> {
     let pages = ["/", "/index.html", "/no/such/page"].map(|path| server.request("GET", path));
     let routes = ROUTES.iter().filter(|route| route.path != LOGIN_PATH).map(|route| {
-        let path =
-            route.path.replace("{id}", "1").replace("{mark}", "1").replace("{file}", "cpu.svg");
+        let path = route
+            .path
+            .replace("{id}", "1")
+            .replace("{mark}", "1")
+            .replace("{name}", "a.gilscope")
+            .replace("{file}", "cpu.svg");
         match route.verb {
             Verb::Get => server.request("GET", &path),
             Verb::Post => server.request("POST", &path).json("{}"),

@@ -1,10 +1,13 @@
-// The overview: who is watched, how it is, and what gilscope itself could not see.
+// The overview: what stands out, how the target is, who it is, and what gilscope costs and could not see.
 
+import "./overview.css";
 import { Chart } from "../charts/chart";
 import { lineSpec, percentLabel } from "../charts/series";
 import type { Context, PageView } from "../context";
 import { h, setText, show } from "../dom";
 import { bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
+import { CostList } from "../parts/cost";
+import { Findings } from "../parts/findings";
 import { MarkList } from "../parts/marks";
 import { panel, save } from "../parts/panel";
 import { attempt } from "../parts/toast";
@@ -24,6 +27,8 @@ export class OverviewPage implements PageView {
   private readonly sparks = SPARKS.map((spark) => new Spark(spark.title, spark.page));
   private readonly notes = h("ul", { class: "notes" });
   private readonly marks = new MarkList();
+  private readonly findings = new Findings();
+  private readonly cost = new CostList();
   private readonly lost = h("div");
   private session: Session | null = null;
   private shown = "";
@@ -35,11 +40,14 @@ export class OverviewPage implements PageView {
     }, "Report (JSON)");
     const target = panel("Target", [report]);
     target.body.append(this.facts);
-    const honest = panel("What the figures rest on");
-    honest.body.append(this.lost, this.notes);
+    const findings = panel("What stands out");
+    findings.body.append(this.findings.element);
+    const honest = panel("What was lost, and what gilscope costs");
+    honest.body.append(this.lost, this.cost.element, this.notes);
     const marks = panel("Marks");
     marks.body.append(this.marks.element);
     this.element.append(
+      findings.element,
       h("div", { class: "sparks" }, ...this.sparks.map((spark) => spark.element)),
       h("div", { class: "two" }, target.element, h("div", { class: "column" }, honest.element, marks.element)));
   }
@@ -47,6 +55,8 @@ export class OverviewPage implements PageView {
   draw({ session, parts, window }: Context): void {
     this.session = session;
     this.marks.draw(session);
+    this.findings.draw(parts.findings, session, window);
+    this.cost.draw(parts.cost, session);
     const gil = parts.totals;
     const waiters = gil && gil.held_ns + gil.free_ns > 0 ? gil.waited_ns / (gil.held_ns + gil.free_ns) : null;
     const values = [
