@@ -1,7 +1,8 @@
 //! Loss: a ring that is too small loses events, and every one of them is counted.
 
+use crate::harness::recording::events_by_thread;
 use crate::harness::report::cell;
-use crate::harness::{Program, Python, Session};
+use crate::harness::{Program, Python, Session, sized};
 use crate::on_typical_pythons;
 
 /// Room for 16 events of 64 bytes.
@@ -46,3 +47,35 @@ fn large_ring(python: &Python) {
     assert_eq!(delivered, report.n("gil.acquires") + report.n("gil.acquires_contended"));
 }
 on_typical_pythons!(a_ring_that_is_large_enough_loses_nothing, large_ring);
+
+/// Four threads at full rate, rings of 16 events, and gilscope stopped for all of the second round: it
+/// reads nothing while the rings are overrun a thousand times.
+fn stopped_daemon(python: &Python) {
+    let cycles = sized(20_000, 1_000_000).to_string();
+    let mut program = Program::start(python, "cycles.py", &["4", &cycles]);
+    program.wait_quiet();
+    let session = Session::attach_with(&program, &["--trace"], TINY);
+    program.say("go");
+    program.truth();
+    session.signal(libc::SIGSTOP);
+    program.say("go");
+    let truth = program.truth();
+    session.signal(libc::SIGCONT);
+    let (report, delivered) = session.finish_and(events_by_thread);
+    program.end_well();
+    assert_eq!(report.n("gil.acquires"), cell(&truth, "acquires"));
+    let produced = |row| cell(row, "gil.acquires") + cell(row, "gil.acquires_contended");
+    let mut lost = 0;
+    for row in report.rows("threads").iter().filter(|row| row["gil"].is_object()) {
+        let delivered = delivered.get(&cell(row, "thread_id")).copied().unwrap_or(0);
+        let missing = produced(row).checked_sub(delivered);
+        lost += missing.unwrap_or_else(|| panic!("{delivered} events of {row}"));
+    }
+    assert_eq!(lost, report.n("loss.events_lost"), "{}", report.at("loss"));
+    assert_eq!(lost, report.n("loss.by_cause.ring_full"), "{}", report.at("loss"));
+    let workers = report.rows("threads").iter().filter(|row| row["is_main"] == false);
+    let at_work: Vec<u64> =
+        workers.map(|row| cell(row, "gil.acquires")).filter(|n| *n > 2).collect();
+    assert_eq!(at_work, [cell(&truth, "worker_acquires"); 4]);
+}
+on_typical_pythons!(nothing_is_miscounted_while_gilscope_stands_still, stopped_daemon);

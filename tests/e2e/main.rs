@@ -13,5 +13,6 @@ mod leaving;
 mod loss;
 mod names;
 mod run_form;
+mod scribbler;
 mod shares;
 mod witnessed;

@@ -9,16 +9,22 @@ use super::native::main_module;
 use crate::batch::{BlameTotal, ThreadKey};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use wire::segment::N_BLAMES;
 
 /// Program counters without which a row's module is not told.
 const LEAST_LOOKS: f64 = 5.0;
 
 type Place = (ThreadKey, u32, Option<u32>);
+/// Holder, code and instruction as the agent names them.
+type Key = (u32, u32, u32);
 
 /// Reads the table; remembers what grew.
 #[derive(Default)]
 pub struct BlameReader {
-    seen: HashMap<(u32, u32, u32), u64>,
+    /// What each entry of the table counts, and its wait at the last look.
+    seen: Vec<Option<(Key, u64)>>,
+    /// Entries that came to count another place, at most as many as there are.
+    changes: usize,
     native: HashMap<Place, HashMap<Option<u32>, f64>>,
     grown: Vec<ThreadKey>,
 }
@@ -34,7 +40,8 @@ impl BlameReader {
         let layout = around.python.map(|(_, layout)| layout);
         let mut rows: BTreeMap<Place, BlameTotal> = BTreeMap::new();
         let mut growth: BTreeMap<Place, u64> = BTreeMap::new();
-        for entry in mapping.blames() {
+        self.seen.resize(mapping.blames().len(), None);
+        for (entry, seen) in mapping.blames().iter().zip(&mut self.seen) {
             let holder = entry.holder.load(Acquire);
             // A thread whose slot was not read yet has no name before the next look.
             if holder == 0 || !around.registry.knows(holder) {
@@ -42,7 +49,17 @@ impl BlameReader {
             }
             let (code, instruction) = (entry.code.load(Relaxed), entry.instruction.load(Relaxed));
             let wait_ns = entry.wait_ns.load(Relaxed);
-            let before = self.seen.insert((holder, code, instruction), wait_ns);
+            let key = (holder, code, instruction);
+            // An honest entry counts one place for ever, but for a race of two waiters on 2.7; one that
+            // changes at every look would cost memory at every look.
+            let before = seen.filter(|(known, _)| *known == key).map(|(_, before)| before);
+            if seen.is_some() && before.is_none() {
+                if self.changes == N_BLAMES {
+                    continue;
+                }
+                self.changes += 1;
+            }
+            *seen = Some((key, wait_ns));
             around.codes.see(code, mapping, around.python);
             let place = (
                 around.registry.key_of(holder),

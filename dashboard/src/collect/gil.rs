@@ -40,6 +40,8 @@ pub struct GilReader {
     /// `--light`: one cycle in this many is timed; 0 if all are.
     light_every: u32,
     tails: Vec<u64>,
+    /// Serial of the thread that has each slot; a slot changes hands only after it was given back.
+    owners: Vec<Option<u32>>,
     quarantined: BTreeMap<usize, String>,
     /// Sums of threads whose slots were given back.
     retired: Sums,
@@ -51,7 +53,8 @@ pub struct GilReader {
     /// Serials whose thread was gone at the last look: gone twice, it is dead.
     gone: HashSet<u32>,
     blame: BlameReader,
-    handoffs_seen: HashMap<(u32, u32), u64>,
+    /// What each entry of the handoff table counts, and its count at the last look.
+    handoffs_seen: Vec<Option<((u32, u32), u64)>>,
 }
 
 /// Counters added up over threads.
@@ -183,6 +186,9 @@ impl GilReader {
         // Whether it lives is asked first: a thread that is dead now writes no more.
         let dead = around.last || !around.registry.serial_lives(slot.serial.load(Relaxed));
         let (copy, whole) = SlotCopy::of(slot);
+        if !self.keeps_its_owner(number, copy.serial) {
+            return;
+        }
         self.torn = self.torn.saturating_add(u64::from(!whole));
         let at = now();
         let known = self.seen.contains_key(&copy.serial);
@@ -202,10 +208,31 @@ impl GilReader {
             self.gone.remove(&copy.serial);
             self.retired.add(&copy, at);
             self.seen.remove(&copy.serial);
+            self.owners[number] = None;
             around.registry.retire(copy.serial, at);
             slot.state.store(state::RETIRED, Release);
             mapping.header().retirements.fetch_add(1, Relaxed);
         }
+    }
+
+    /// False for a slot that claims to be another thread's than it was: its target lies, and believing
+    /// it would cost a new thread at every look.
+    fn keeps_its_owner(&mut self, number: usize, serial: u32) -> bool {
+        if self.owners.len() <= number {
+            self.owners.resize(number + 1, None);
+        }
+        let owner = *self.owners[number].get_or_insert(serial);
+        if owner != serial {
+            self.quarantine(number, format!("its thread changed from {owner} to {serial}"));
+        }
+        owner == serial
+    }
+
+    fn quarantine(&mut self, number: usize, why: String) {
+        self.quarantined.entry(number).or_insert_with(|| {
+            tracing::warn!(slot = number, why, "ring quarantined");
+            why
+        });
     }
 
     fn drain(
@@ -227,9 +254,8 @@ impl GilReader {
         match wire::ring::drain(&slot.ring, ring, self.tails[number], |event| raw.push(event)) {
             Ok(tail) => self.tails[number] = tail,
             Err(broken) => {
-                let why = format!("head {} does not follow tail {}", broken.head, broken.tail);
-                tracing::warn!(slot = number, why, "ring quarantined");
-                self.quarantined.insert(number, why);
+                let (head, tail) = (broken.head, broken.tail);
+                self.quarantine(number, format!("head {head} does not follow tail {tail}"));
             }
         }
         for event in raw {
@@ -275,7 +301,8 @@ impl GilReader {
     }
 
     fn read_handoffs(&mut self, mapping: &Mapping, around: &Surroundings<'_>, look: &mut GilLook) {
-        for entry in mapping.handoffs() {
+        self.handoffs_seen.resize(mapping.handoffs().len(), None);
+        for (entry, seen) in mapping.handoffs().iter().zip(&mut self.handoffs_seen) {
             let from = entry.from.load(Acquire);
             if from == 0 {
                 continue;
@@ -284,14 +311,19 @@ impl GilReader {
             if !around.registry.knows(from) || !around.registry.knows(to) {
                 continue; // its slot is read at the next look, and then it has a name
             }
-            if self.handoffs_seen.insert((from, to), count) != Some(count) {
-                look.handoffs.push(HandoffTotal {
-                    from: around.registry.key_of(from),
-                    to: around.registry.key_of(to),
-                    count,
-                    wait_ns: entry.wait_ns.load(Relaxed),
-                });
+            // An honest entry counts one pair for ever.
+            let new = seen.is_none();
+            let (pair, before) = seen.get_or_insert(((from, to), count));
+            if *pair != (from, to) || (!new && *before == count) {
+                continue;
             }
+            *before = count;
+            look.handoffs.push(HandoffTotal {
+                from: around.registry.key_of(from),
+                to: around.registry.key_of(to),
+                count,
+                wait_ns: entry.wait_ns.load(Relaxed),
+            });
         }
     }
 

@@ -1,13 +1,13 @@
 //! Recordings that somebody else made: the file as a whole, and the batches inside it.
 
 use super::Input;
-use crate::batch::{Batch, Target};
+use crate::batch::Target;
 use crate::collect::generate::Scenario;
 use crate::collect::replay::replay;
 use crate::compare::{Side, compare, write_markdown};
 use crate::hub::SessionId;
 use crate::plot::{self, Plot};
-use crate::recording::{Recorder, decode_chunk};
+use crate::recording::{Recorder, decode_chunk, unpack_chunk};
 use crate::report;
 use crate::store::{Limits, Store};
 use crate::view::{self, Page, SessionView, View, Wish};
@@ -17,11 +17,12 @@ use std::sync::LazyLock;
 pub fn batches(data: &[u8]) {
     let (how, rest) = data.split_first().unwrap_or((&0, &[]));
     let batches = match how % 2 {
-        0 => postcard::from_bytes::<Vec<Batch>>(rest).map_err(|cause| cause.to_string()),
+        0 => unpack_chunk(rest),
         _ => decode_chunk(rest),
     };
     let Ok(batches) = batches else { return };
-    let limits = Limits { threads: 8, events: 64, marks: 8, rows: 200, bins: [20, 20, 20, 20] };
+    let limits =
+        Limits { threads: 8, events: 64, marks: 8, table: 64, rows: 200, bins: [20, 20, 20, 20] };
     let mut store = Store::with_limits(Target::default(), limits);
     batches.iter().for_each(|batch| store.apply(batch));
     look_at_everything(&store);

@@ -40,6 +40,7 @@ impl From<HubError> for ApiError {
         let text = error.to_string();
         match error {
             HubError::NoSuchSession(_) | HubError::NoSuchMark(_) => Self::not_found(text),
+            HubError::Fault => Self::internal(text),
             HubError::Stopped => Self { status: StatusCode::SERVICE_UNAVAILABLE, error: text },
             HubError::TooManyMarks(_)
             | HubError::NoTarget

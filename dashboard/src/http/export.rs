@@ -36,17 +36,27 @@ pub async fn plot(
     view: View,
 ) -> Result<Response, ApiError> {
     let (plot, format) = plot_and_format(&file)?;
+    // The hub draws, which takes a moment; pixels take far longer and hold up nobody here.
+    let drawing = if format == Format::Png { Format::Svg } else { format };
     let drawn = app.hub.with(SessionId(id), move |snapshot| {
         let mut out = Vec::new();
         let range = view.range_in(snapshot.range());
         let pid = snapshot.target().pid;
-        plot::write(snapshot, plot, range, format, &mut out).map(|()| (out, pid))
+        plot::write(snapshot, plot, range, drawing, &mut out).map(|()| (out, pid))
     });
-    let (bytes, pid) = drawn.await?.map_err(|error| match error {
+    let (mut bytes, pid) = drawn.await?.map_err(plot_error)?;
+    if format == Format::Png {
+        let rendered = tokio::task::spawn_blocking(move || plot::png(&bytes)).await;
+        bytes = rendered.map_err(ApiError::internal)?.map_err(plot_error)?;
+    }
+    Ok(attachment(bytes, format.media_type(), &format!("gilscope-{pid}-{file}")))
+}
+
+fn plot_error(error: PlotError) -> ApiError {
+    match error {
         PlotError::NoData { .. } => ApiError::refused(error.to_string()),
         other => ApiError::internal(other),
-    })?;
-    Ok(attachment(bytes, format.media_type(), &format!("gilscope-{pid}-{file}")))
+    }
 }
 
 fn plot_and_format(file: &str) -> Result<(Plot, Format), ApiError> {

@@ -61,6 +61,8 @@ pub enum HubError {
     NotRecorded,
     #[error("{0}")]
     Refused(String),
+    #[error("gilscope has a fault here: its log says where; please report it")]
+    Fault,
     #[error("gilscope is shutting down")]
     Stopped,
 }
@@ -145,7 +147,11 @@ impl HubHandle {
             let _ = reply.send(question(snapshot)); // nobody waits any more: nothing to do
         });
         self.commands.send(Command::Ask(id, question)).await.map_err(|_| HubError::Stopped)?;
-        answer.await.map_err(|_| HubError::NoSuchSession(id))
+        match answer.await {
+            Ok(answer) => Ok(answer),
+            Err(_) if self.sessions().await?.contains(&id) => Err(HubError::Fault),
+            Err(_) => Err(HubError::NoSuchSession(id)),
+        }
     }
 
     /// Adds a mark; `at_ns` on the session's clock, by default now (the end, if the session is over).

@@ -36,13 +36,13 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
             let _ = reply.send(id);
         }
         Command::Batch(id, batch) => match sessions.get_mut(&id) {
-            Some(session) => session.batch(*batch),
+            Some(session) => contained("batch", || session.batch(*batch)),
             None => tracing::warn!(session = id.0, "batch for a session that does not exist"),
         },
         Command::Ask(id, question) => {
             // Without the session the question is dropped, and with it its reply channel.
             if let Some(session) = sessions.get(&id) {
-                question(&session.snapshot());
+                contained("question", || question(&session.snapshot()));
             }
         }
         Command::List(reply) => {
@@ -70,6 +70,14 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
         Command::Controls(id, reply) => {
             let _ = reply.send(find(sessions, id).and_then(|session| session.controls()));
         }
+    }
+}
+
+/// One session's fault must not end the others, nor keep the targets from being left. What a caught
+/// panic cost is the one batch or answer; the panic itself stands on stderr.
+fn contained(what: &str, work: impl FnOnce()) {
+    if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+        tracing::error!(what, "gilscope has a fault; this one was passed over");
     }
 }
 

@@ -109,6 +109,16 @@ async fn watchers_hear_of_changes_and_questions_are_none() {
 }
 
 #[tokio::test]
+async fn a_fault_in_one_answer_costs_that_answer_alone() {
+    let hub = spawn();
+    let id = session(&hub, None).await;
+    let fault: Result<(), _> = hub.with(id, |_| panic!("a fault, made on purpose")).await;
+    assert_eq!(fault, Err(HubError::Fault));
+    hub.batch(id, sample(1)).await.unwrap();
+    assert!(hub.with(id, |snapshot| snapshot.range()).await.is_ok());
+}
+
+#[tokio::test]
 async fn unknown_sessions_are_errors() {
     let hub = spawn();
     let none = SessionId(7);

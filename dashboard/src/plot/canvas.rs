@@ -160,7 +160,7 @@ fn draw_head(area: &Area<'_>, sheet: &Sheet) -> Drawn {
 fn draw_foot(area: &Area<'_>, snapshot: &Snapshot<'_>, range: Range) -> Drawn {
     let target = snapshot.target();
     let right = anchored(10.0, FAINT_INK, HPos::Right, VPos::Top);
-    let began = date(target.anchor_unix_ns + range.start_ns);
+    let began = date(target.anchor_unix_ns.saturating_add(range.start_ns));
     let when = format!("{began} · gilscope {}", env!("CARGO_PKG_VERSION"));
     area.draw_text(&when, &right, (px(SIZE.0 - 20), px(8))).map_err(failed)?;
     let left = text(10.0, FAINT_INK);

@@ -9,7 +9,7 @@ use super::patterns::{Pattern, Patterns, tint};
 use super::table::{Table, seconds};
 use super::time_axis::{self, Values};
 use super::{Plot, PlotError};
-use crate::store::{BandOf, CpuBand, CpuSeries, Range, Snapshot};
+use crate::store::{BandOf, CpuBand, CpuSeries, Range, Snapshot, total};
 use crate::units;
 use plotters::prelude::*;
 
@@ -102,7 +102,7 @@ pub fn draw(
 ) -> Option<Result<String, PlotError>> {
     let series = series(snapshot, plot, range)?;
     let length_s = series.range.length_ns() as f64 / 1e9;
-    let cpu_ns: u64 = series.bands.iter().map(|band| band.cpu_ns).sum();
+    let cpu_ns = total(series.bands.iter().map(|band| band.cpu_ns));
     let cores = |ns: u64| format!("{:.2}", ns as f64 / 1e9 / length_s);
     let entry = |(color, band): (RGBColor, &CpuBand)| Entry {
         color,

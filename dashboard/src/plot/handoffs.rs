@@ -4,7 +4,7 @@ use super::canvas::{self, *};
 use super::table::Table;
 use super::{Plot, PlotError};
 use crate::batch::ThreadKey;
-use crate::store::{HandoffRow, Range, Snapshot};
+use crate::store::{HandoffRow, Range, Snapshot, total};
 use crate::units;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -32,8 +32,10 @@ fn rows(snapshot: &Snapshot<'_>, range: Range) -> Option<Vec<HandoffRow>> {
 fn matrix(snapshot: &Snapshot<'_>, rows: &[HandoffRow]) -> Matrix {
     let mut traffic: BTreeMap<ThreadKey, u64> = BTreeMap::new();
     for row in rows {
-        *traffic.entry(row.from).or_default() += row.count;
-        *traffic.entry(row.to).or_default() += row.count;
+        for thread in [row.from, row.to] {
+            let sum = traffic.entry(thread).or_default();
+            *sum = sum.saturating_add(row.count);
+        }
     }
     let mut busiest: Vec<_> = traffic.into_iter().collect();
     busiest.sort_by_key(|(key, count)| (std::cmp::Reverse(*count), *key));
@@ -44,13 +46,14 @@ fn matrix(snapshot: &Snapshot<'_>, rows: &[HandoffRow]) -> Matrix {
     let place = |key| keys.binary_search(&key).unwrap_or(keys.len());
     let mut counts = BTreeMap::new();
     for row in rows {
-        *counts.entry((place(row.from), place(row.to))).or_default() += row.count;
+        let sum: &mut u64 = counts.entry((place(row.from), place(row.to))).or_default();
+        *sum = sum.saturating_add(row.count);
     }
     let mut names: Vec<_> = keys.iter().map(|key| snapshot.thread_name(*key)).collect();
     if more > 0 {
         names.push(format!("{more} others"));
     }
-    Matrix { named: keys.len(), names, counts, total: rows.iter().map(|row| row.count).sum() }
+    Matrix { named: keys.len(), names, counts, total: total(rows.iter().map(|row| row.count)) }
 }
 
 pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {

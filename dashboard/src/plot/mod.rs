@@ -163,6 +163,12 @@ pub fn write(
     Ok(())
 }
 
+/// An SVG of [`write`] as PNG.
+pub fn png(svg: &[u8]) -> Result<Vec<u8>, PlotError> {
+    let text = std::str::from_utf8(svg).map_err(|cause| PlotError::Draw(cause.to_string()))?;
+    png::render(text)
+}
+
 /// The picture as SVG text.
 pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, PlotError> {
     let drawn = match plot {

@@ -19,7 +19,7 @@ mod write;
 mod tests;
 
 #[cfg(any(test, feature = "fuzz"))]
-pub use chunk::decode as decode_chunk;
+pub use chunk::{decode as decode_chunk, unpack as unpack_chunk};
 pub use read::Recording;
 pub use write::Recorder;
 

@@ -18,8 +18,8 @@ use std::time::{Duration, Instant};
 
 /// Batches between the hub and the writer: a few seconds at the usual rate.
 const QUEUE_BATCHES: usize = 64;
-/// A chunk holds no more, so that unpacking one stays cheap.
-const CHUNK_BATCHES: usize = 128;
+/// Events of a batch that stay together; the rest follows in batches of its own.
+const BATCH_EVENTS: usize = 100_000;
 /// Events held back while the queue is full; more are counted as lost.
 const HELD_BACK_EVENTS: usize = 100_000;
 /// A transaction covers about so much time.
@@ -201,7 +201,7 @@ fn write_all(db: &Connection, batches: &Receiver<Batch>) -> rusqlite::Result<()>
 fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
     let until = Instant::now() + COMMIT_EVERY;
     let mut second = vec![];
-    while second.len() < CHUNK_BATCHES {
+    while second.len() < chunk::BATCHES_MAX {
         let left = until.saturating_duration_since(Instant::now());
         match batches.recv_timeout(left) {
             Ok(batch) => second.push(batch),
@@ -212,7 +212,23 @@ fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
     (second, true)
 }
 
+/// One chunk, or more where one would be too large for the reader.
 fn write_chunk(db: &Connection, rows: &mut Rows, batches: &[Batch]) -> rusqlite::Result<()> {
+    let plain = chunk::plain(batches);
+    if plain.len() > chunk::PLAIN_BYTES_MAX {
+        if let [one] = batches
+            && one.events.len() > BATCH_EVENTS
+        {
+            return split_events(one)
+                .iter()
+                .try_for_each(|part| write_chunk(db, rows, std::slice::from_ref(part)));
+        }
+        if batches.len() > 1 {
+            let (first, second) = batches.split_at(batches.len() / 2);
+            write_chunk(db, rows, first)?;
+            return write_chunk(db, rows, second);
+        }
+    }
     let tx = db.unchecked_transaction()?;
     rows.write(&tx, batches)?;
     let ns = |batch: Option<&Batch>| batch.map_or(0, |batch| batch.at_ns as i64);
@@ -220,9 +236,17 @@ fn write_chunk(db: &Connection, rows: &mut Rows, batches: &[Batch]) -> rusqlite:
         ns(batches.first()),
         ns(batches.last()),
         batches.len() as i64,
-        chunk::encode(batches)
+        chunk::pack(&plain)
     ])?;
     tx.commit()
+}
+
+/// The batch with its first events, and its other events in batches of the same moment.
+fn split_events(batch: &Batch) -> Vec<Batch> {
+    let mut parts = batch.events.chunks(BATCH_EVENTS).map(<[_]>::to_vec);
+    let first = Batch { events: parts.next().unwrap_or_default(), ..batch.clone() };
+    let rest = parts.map(|events| Batch { at_ns: batch.at_ns, events, ..Batch::default() });
+    std::iter::once(first).chain(rest).collect()
 }
 
 fn write_error(path: &Path, cause: rusqlite::Error) -> RecordingError {

@@ -2,7 +2,7 @@
 
 use super::schema::*;
 use crate::batch::ThreadKey;
-use crate::store::{self, CpuTotals, GilTotals, Histograms, Range, Snapshot};
+use crate::store::{self, CpuTotals, GilTotals, Histograms, Range, Snapshot, total};
 
 /// Samples of the process in a report at most: more than any page is wide.
 const PROCESS_POINTS: usize = 2_000;
@@ -11,19 +11,19 @@ const PROCESS_POINTS: usize = 2_000;
 pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
     let totals = snapshot.totals(range);
     let window = totals.map_or(snapshot.range().intersection(&range), |totals| totals.range);
-    let since = |at_ns: u64| at_ns as i64 - window.start_ns as i64;
+    let since = |at_ns: u64| (at_ns as i64).wrapping_sub(window.start_ns as i64);
     let threads = snapshot.thread_rows(range).into_iter().map(thread).collect();
     let gil = totals.zip(snapshot.histograms(range));
     Report {
         schema: SCHEMA,
         target: target(snapshot.target()),
         window: Window {
-            start_unix_ns: snapshot.target().anchor_unix_ns + window.start_ns,
+            start_unix_ns: snapshot.target().anchor_unix_ns.saturating_add(window.start_ns),
             duration_ns: window.length_ns(),
         },
         marks: marks(snapshot, range, since),
         loss: Loss {
-            events_lost: snapshot.lost().values().sum(),
+            events_lost: total(snapshot.lost().values().copied()),
             by_cause: snapshot.lost().clone(),
         },
         gil: gil.map(|(totals, histograms)| build_gil(snapshot, &totals, &histograms)),

@@ -177,12 +177,12 @@ pub struct GilTotals {
 impl GilTotals {
     /// Held share of the range, 0 to 1; null for an empty range.
     pub fn utilization(&self) -> Option<f64> {
-        ratio(self.held_ns, self.held_ns + self.free_ns)
+        ratio(self.held_ns, self.held_ns.saturating_add(self.free_ns))
     }
 
     /// Threads waiting at a time, on average; null for an empty range.
     pub fn waiters_mean(&self) -> Option<f64> {
-        ratio(self.waited_ns, self.held_ns + self.free_ns)
+        ratio(self.waited_ns, self.held_ns.saturating_add(self.free_ns))
     }
 }
 

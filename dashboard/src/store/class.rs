@@ -32,7 +32,7 @@ pub fn class(
     let cpu_ns = cpu.map_or(gil.hold_ns, |cpu| cpu.cpu_ns);
     let cores = cpu_ns as f64 / length_ns as f64;
     let acquires_per_s = gil.acquires as f64 * 1e9 / length_ns as f64;
-    let releases = gil.releases_voluntary + gil.releases_forced;
+    let releases = gil.releases_voluntary.saturating_add(gil.releases_forced);
     if cores < IDLE_CPU && acquires_per_s < IDLE_ACQUIRES_PER_S && gil.hold_ns < length_ns / 2 {
         return Some(Class::Idle);
     }

@@ -5,6 +5,11 @@
 use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
 use crate::batch::{GilSample, ThreadCpu, ThreadGil};
 
+/// A sum that stays at its largest value rather than to begin anew.
+pub fn total(parts: impl IntoIterator<Item = u64>) -> u64 {
+    parts.into_iter().fold(0, u64::saturating_add)
+}
+
 /// Counters that only grow.
 pub trait Counters: Copy + Default {
     /// What came on top since `before`; 0 where a counter went back.

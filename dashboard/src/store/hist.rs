@@ -75,7 +75,7 @@ fn quantile(hist: &Hist, share: f64, max_ns: u64) -> u64 {
             let (low, high) = histogram::bounds(index as usize);
             let inside = (rank - below) / count
                 * high.min(max_ns.saturating_add(1)).saturating_sub(low) as f64;
-            return (low + inside as u64).min(max_ns);
+            return low.saturating_add(inside as u64).min(max_ns);
         }
         below += count;
     }

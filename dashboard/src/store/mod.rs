@@ -26,6 +26,7 @@ mod timeline;
 mod tests;
 
 pub use answers::*;
+pub use counters::total;
 pub use snapshot::Snapshot;
 pub use threads::EXITED;
 
@@ -48,12 +49,15 @@ pub struct Limits {
     /// Single events, newest kept.
     pub events: usize,
     pub marks: usize,
+    /// Rows of each table that has no time: codes, blamed places, pairs of threads, modules, notes.
+    /// An honest target has far fewer; what comes on top is passed over.
+    pub table: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         let bins = [3_000, 1_800, 1_440, 2_880];
-        Self { bins, rows: 300_000, threads: 512, events: 65_536, marks: 10_000 }
+        Self { bins, rows: 300_000, threads: 512, events: 65_536, marks: 10_000, table: 65_536 }
     }
 }
 
@@ -123,10 +127,11 @@ impl Store {
     /// folded long after its end.
     pub fn apply(&mut self, batch: &Batch) {
         batch.threads.iter().for_each(|fact| self.threads.learn(fact));
-        self.codes.extend(batch.codes.iter().map(|code| (code.code, code.clone())));
-        self.native_modules.extend(batch.native_modules.iter().cloned());
-        self.lost.extend(batch.lost.clone());
-        self.notes.extend(batch.notes.clone());
+        let most = self.limits.table;
+        extend(&mut self.codes, batch.codes.iter().map(|code| (code.code, code.clone())), most);
+        extend(&mut self.native_modules, batch.native_modules.iter().cloned(), most);
+        extend(&mut self.lost, batch.lost.clone(), most);
+        extend(&mut self.notes, batch.notes.clone(), most);
         self.apply_gil(batch); // first: it says how much of the CPU was spent with the GIL in hand
         self.apply_cpu(batch);
         self.apply_events(batch);
@@ -157,7 +162,9 @@ impl Store {
         }
         match batch.process {
             Some(sample) => self.take_process(&mut bin, sample),
-            None => bin.process_cpu_ns = bin.threads.iter().map(|row| row.1.totals.cpu_ns).sum(),
+            None => {
+                bin.process_cpu_ns = total(bin.threads.iter().map(|row| row.1.totals.cpu_ns));
+            }
         }
         bin.exited.cores_max = cores(bin.exited.totals.cpu_ns);
         bin.cores_max = cores(bin.process_cpu_ns);
@@ -221,6 +228,9 @@ impl Store {
         let (count, samples, wait_ns) = (row.waits, row.samples, row.wait_inflicted_ns);
         let now = WaitCounters { count, samples, wait_ns };
         let key = (row.holder, row.code, row.line);
+        if !has_room(&self.blame, &key, self.limits.table) {
+            return;
+        }
         let last = self.blame.entry(key).or_default();
         let more = now.since(&last.0);
         last.0 = now;
@@ -236,6 +246,9 @@ impl Store {
         }
         let now = WaitCounters { count: row.count, samples: 0, wait_ns: row.wait_ns };
         let key = (row.from, row.to);
+        if !has_room(&self.handoffs, &key, self.limits.table) {
+            return;
+        }
         let more = now.since(&self.handoffs.insert(key, now).unwrap_or_default());
         if more != WaitCounters::default() {
             bins::add_rows(&mut self.gil_pending.handoffs, vec![(key, more)], Counters::add);
@@ -301,6 +314,23 @@ impl Store {
         }
         for (key, row) in std::mem::take(&mut self.handoffs) {
             self.handoffs.entry((new(key.0), new(key.1))).or_default().add(&row);
+        }
+    }
+}
+
+/// True if the table knows the key or may take one more.
+fn has_room<K: Ord, V>(table: &BTreeMap<K, V>, key: &K, most: usize) -> bool {
+    table.len() < most || table.contains_key(key)
+}
+
+fn extend<K: Ord, V>(
+    table: &mut BTreeMap<K, V>,
+    rows: impl IntoIterator<Item = (K, V)>,
+    most: usize,
+) {
+    for (key, row) in rows {
+        if has_room(table, &key, most) {
+            table.insert(key, row);
         }
     }
 }

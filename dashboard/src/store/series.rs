@@ -5,6 +5,7 @@
 
 use super::answers::*;
 use super::bins::{CpuBin, CpuRow, GilBin};
+use super::counters::total;
 use super::snapshot::Snapshot;
 use crate::batch::ThreadKey;
 use std::collections::BTreeMap;
@@ -312,7 +313,7 @@ fn sum_bands(bands: &[CpuBand], pixels: usize) -> CpuBand {
     let mut sum = CpuBand {
         of: BandOf::More(bands.len()),
         name: format!("{} more threads", bands.len()),
-        cpu_ns: bands.iter().map(|band| band.cpu_ns).sum(),
+        cpu_ns: total(bands.iter().map(|band| band.cpu_ns)),
         mean: vec![0.0; pixels],
         max: vec![0.0; pixels],
         parts: sum_parts(bands, pixels),

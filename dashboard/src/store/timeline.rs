@@ -146,8 +146,8 @@ impl Pixels {
 
     /// The span of a pixel.
     pub fn span(&self, pixel: usize) -> Range {
-        let start_ns = self.start_ns + pixel as u64 * self.step_ns;
-        Range::new(start_ns, start_ns + self.step_ns)
+        let start_ns = self.start_ns.saturating_add((pixel as u64).saturating_mul(self.step_ns));
+        Range::new(start_ns, start_ns.saturating_add(self.step_ns))
     }
 
     /// Calls `with(pixel, overlap_ns)` for each pixel that `range` touches.

@@ -2,7 +2,7 @@
 
 use crate::batch::{Ended, Event, Mark, Target};
 use crate::hub::{HubError, HubHandle, SessionId};
-use crate::store::{Events, Range, Snapshot};
+use crate::store::{Events, Range, Snapshot, total};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl SessionView {
             marks: snapshot.marks().to_vec(),
             ended: snapshot.ended().cloned(),
             notes: snapshot.notes().clone(),
-            events_lost: lost.values().sum(),
+            events_lost: total(lost.values().copied()),
             lost_by_cause: lost.clone(),
             n_threads: snapshot.threads().count(),
             n_threads_alive: snapshot.threads().filter(|thread| thread.alive).count(),
@@ -57,7 +57,7 @@ impl SessionView {
 
 fn cores(snapshot: &Snapshot<'_>, recent: Range) -> Option<f64> {
     let series = snapshot.cpu(recent, 1);
-    let cpu_ns: u64 = series.bands.iter().map(|band| band.cpu_ns).sum();
+    let cpu_ns = total(series.bands.iter().map(|band| band.cpu_ns));
     (!series.range.is_empty()).then(|| cpu_ns as f64 / series.range.length_ns() as f64)
 }
 

@@ -52,6 +52,11 @@ impl Session {
         self.process.pid()
     }
 
+    /// Sends gilscope a signal.
+    pub(crate) fn signal(&self, signal: i32) {
+        self.process.signal(signal);
+    }
+
     /// Ctrl-C, a clean end, and the report of the whole session.
     pub(crate) fn finish(self) -> Report {
         self.finish_and(|_| ()).0
