@@ -13,5 +13,5 @@ mod schema;
 pub mod source;
 
 pub use layers::{Error, Layers, Origin};
-pub use plan::{Color, Method, Mode, Plan, Probes};
+pub use plan::{Color, IoPriority, Method, Mode, Plan, Probes};
 pub use schema::{Key, help, keys};

@@ -5,6 +5,7 @@ use crate::limit::{Value, size};
 use std::net::SocketAddr;
 use std::time::Duration;
 use wire::plan::probe;
+use wire::policy;
 
 /// Most bytes that all rings together may take; they are faulted in before the target sees them.
 const RINGS_MOST_BYTES: u64 = 1 << 30;
@@ -44,6 +45,27 @@ pub enum Color {
     Never,
 }
 
+/// How far I/O threads go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct IoPriority {
+    /// How long an I/O thread waits before it asks for the GIL.
+    pub wait: Duration,
+    /// Most of their time that CPU threads may lose to switching, percent.
+    pub switching_percent: u32,
+    /// Least share of the GIL that CPU threads keep, percent.
+    pub cpu_share_percent: u32,
+}
+
+impl Default for IoPriority {
+    fn default() -> Self {
+        Self {
+            wait: Duration::from_nanos(policy::IO_WAIT_NS),
+            switching_percent: policy::SWITCHING_PERMILLE / 10,
+            cpu_share_percent: policy::CPU_SHARE_PERMILLE / 10,
+        }
+    }
+}
+
 /// All options, checked.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -61,6 +83,12 @@ pub struct Plan {
     pub gil_long_hold: Duration,
     /// Light mode times one cycle in this many; a power of two.
     pub gil_light_every: u32,
+    /// Whether I/O threads go first from the start.
+    pub io_priority: bool,
+    /// How far they go first, now or when it is tried later.
+    pub io_priority_setting: IoPriority,
+    /// Switch interval to give the interpreter; zero leaves it its own.
+    pub switch_interval: Duration,
     /// CPU samples a second, 1 to 100.
     pub cpu_hz: u32,
     /// Slots for threads, 16 to 65,536.
@@ -106,6 +134,13 @@ impl Plan {
             gil_blame_ration: duration(layers, "gil_blame_ration"),
             gil_long_hold: duration(layers, "gil_long_hold"),
             gil_light_every: number(layers, "gil_light_every") as u32,
+            io_priority: switch(layers, "io_priority"),
+            io_priority_setting: IoPriority {
+                wait: duration(layers, "io_priority_wait"),
+                switching_percent: number(layers, "io_priority_switching") as u32,
+                cpu_share_percent: number(layers, "io_priority_cpu_share") as u32,
+            },
+            switch_interval: duration(layers, "switch_interval"),
             cpu_hz: number(layers, "cpu_hz") as u32,
             threads_max: number(layers, "threads_max") as usize,
             ring_bytes: number(layers, "ring_bytes") as usize,
@@ -203,6 +238,16 @@ mod tests {
     fn the_defaults_are_what_the_agent_has_as_its_own() {
         let ours = plan(&[]).unwrap().wire();
         assert_eq!(format!("{ours:?}"), format!("{:?}", wire::plan::Plan::default()));
+    }
+
+    #[test]
+    fn the_defaults_of_a_remedy_are_what_the_agent_knows() {
+        let plan = plan(&[]).unwrap();
+        assert_eq!(plan.io_priority_setting, IoPriority::default());
+        assert!(
+            !plan.io_priority && plan.switch_interval.is_zero(),
+            "stock unless it is asked for"
+        );
     }
 
     #[test]

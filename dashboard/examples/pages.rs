@@ -22,6 +22,8 @@ mod http;
 mod hub;
 #[path = "../src/plot/mod.rs"]
 mod plot;
+#[path = "../src/remedy.rs"]
+mod remedy;
 #[path = "../src/report/mod.rs"]
 mod report;
 #[path = "../src/store/mod.rs"]
@@ -143,11 +145,22 @@ async fn live(
     for batch in batches {
         let due = begin + Duration::from_nanos(batch.at_ns.saturating_sub(HISTORY));
         let at_ns = batch.at_ns;
-        if let Ok(Some(Control::Detach(reply))) = timeout_at(due, orders.recv()).await {
-            let ended = Some(Ended { at_ns, reason: "detached".to_owned() });
-            let _ = hub.batch(id, Batch { at_ns, ended, ..Batch::default() }).await;
-            let _ = reply.send(Ok(()));
-            return;
+        match timeout_at(due, orders.recv()).await {
+            Ok(Some(Control::Detach(reply))) => {
+                let ended = Some(Ended { at_ns, reason: "detached".to_owned() });
+                let _ = hub.batch(id, Batch { at_ns, ended, ..Batch::default() }).await;
+                let _ = reply.send(Ok(()));
+                return;
+            }
+            Ok(Some(Control::Try(remedy, reply))) => {
+                change(&hub, id, at_ns, remedy.name(), true).await;
+                let _ = reply.send(Ok(remedy.setting()));
+            }
+            Ok(Some(Control::Undo(name, reply))) => {
+                change(&hub, id, at_ns, name, false).await;
+                let _ = reply.send(Ok(name.to_owned()));
+            }
+            _ => {}
         }
         sleep_until(due).await;
         if hub.batch(id, batch).await.is_err() {
@@ -192,6 +205,13 @@ async fn hostile(hub: &HubHandle) -> anyhow::Result<()> {
     all(hub, target, batches).await
 }
 
+/// Nothing is changed in a generated target but what its pages say.
+async fn change(hub: &HubHandle, id: SessionId, at_ns: u64, remedy: &str, on: bool) {
+    let setting = "as set by default".to_owned();
+    let changes = vec![batch::Change { at_ns, remedy: remedy.to_owned(), setting, on }];
+    let _ = hub.batch(id, Batch { at_ns, changes, ..Batch::default() }).await;
+}
+
 fn actions() -> Actions {
     let process = |pid, obstacle: Option<&str>| AttachableProcess {
         pid,
@@ -211,5 +231,9 @@ fn actions() -> Actions {
             Box::pin(std::future::ready(Err(format!("process {pid} exited meanwhile"))))
         }),
         recordings: http::RecordingActions::none(|| "generated sessions have no folder".into()),
+        remedy: Box::new(|text| {
+            let plan = config::Plan::new(&config::Layers::default());
+            remedy::Remedy::parse(text, &plan.map_err(|error| error.to_string())?)
+        }),
     }
 }

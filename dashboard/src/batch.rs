@@ -213,6 +213,18 @@ pub struct Mark {
     pub at_ns: u64,
 }
 
+/// A remedy put on the target, or taken back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Change {
+    pub at_ns: u64,
+    /// "io-priority" or "switch-interval".
+    pub remedy: String,
+    /// How it was set, for a person.
+    pub setting: String,
+    /// False: taken back.
+    pub on: bool,
+}
+
 /// Why a session is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
@@ -247,4 +259,6 @@ pub struct Batch {
     /// Probe name to the reason why its section is null. Cumulative.
     pub notes: BTreeMap<String, String>,
     pub ended: Option<Ended>,
+    /// What was tried on the target, and taken back.
+    pub changes: Vec<Change>,
 }

@@ -74,6 +74,19 @@ impl Daemon {
         serde_json::from_value(answer).context("odd answer")
     }
 
+    /// Puts a remedy on a session's target; returns its setting in words.
+    pub(crate) async fn try_remedy(&self, session: u32, remedy: &str) -> Result<String> {
+        let path = format!("/api/sessions/{session}/tries");
+        let told = self.ask(Method::POST, &path, Some(json!({ "remedy": remedy }))).await?;
+        Ok(told["setting"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Takes a remedy back.
+    pub(crate) async fn undo_remedy(&self, session: u32, name: &str) -> Result<()> {
+        self.ask(Method::DELETE, &format!("/api/sessions/{session}/tries/{name}"), None).await?;
+        Ok(())
+    }
+
     /// Leaves a session's target.
     pub(crate) async fn detach(&self, session: u32) -> Result<()> {
         self.ask(Method::POST, &format!("/api/sessions/{session}/detach"), None).await?;

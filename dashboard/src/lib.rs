@@ -21,6 +21,7 @@ mod hub;
 mod output;
 mod plot;
 mod recording;
+mod remedy;
 mod report;
 mod store;
 mod talk;

@@ -15,4 +15,5 @@ mod names;
 mod run_form;
 mod scribbler;
 mod shares;
+mod tries;
 mod witnessed;

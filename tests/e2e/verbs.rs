@@ -164,6 +164,39 @@ impl Drop for Attached {
 }
 
 #[test]
+fn a_remedy_is_tried_through_the_gilscope_that_watches_and_taken_back() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let nobody = ["try", &pid, "io-priority", "--undo"];
+    home.fails(&nobody, 3, "nothing is left to undo");
+    let attached =
+        Attached::start(&home, &["attach", &pid, "--listen", "127.0.0.1:0", "-o", "r.gilscope"]);
+    line_with(&attached.stderr, "dashboard: http://127.0.0.1:");
+
+    home.fails(&["try", &pid, "magic"], 2, "there are io-priority and switch-interval");
+    home.fails(&["try", &pid, "switch-interval"], 2, "wants a time");
+    home.succeeds(&["try", &pid, "io-priority=20us"]);
+    home.succeeds(&["try", &pid, "switch-interval", "2ms"]);
+    home.succeeds(&["try", &pid, "io-priority", "--undo"]);
+    home.fails(&["try", &pid, "io-priority", "--undo"], 1, "io-priority is not being tried");
+
+    assert_eq!(attached.interrupt(), Some(0));
+    assert!(workload.runs());
+    let report = home.json(&["report", "r.gilscope", "--json"]);
+    let tried = report["experiments"].as_array().unwrap();
+    assert_eq!(
+        tried.iter().map(|one| &one["remedy"]).collect::<Vec<_>>(),
+        ["io-priority", "switch-interval"]
+    );
+    assert!(tried[0]["setting"].as_str().unwrap().contains("20us"), "{}", tried[0]);
+    assert!(tried[0]["undone_ns"].as_u64() > tried[0]["at_ns"].as_u64());
+    assert!(tried[1]["undone_ns"].is_null());
+    let marks: Vec<_> =
+        report["marks"].as_array().unwrap().iter().map(|mark| &mark["name"]).collect();
+    assert_eq!(marks, ["try io-priority", "try switch-interval", "undo io-priority"]);
+}
+
+#[test]
 fn a_session_from_list_to_report() {
     let Some(mut workload) = Workload::start() else { return };
     let (home, pid) = (Home::new(), workload.pid());

@@ -55,7 +55,7 @@ on_typical_pythons!(daemon_threads_at_exit_while_attaching_end_as_ever, while_at
 fn after_detach(python: &Python) {
     let mut program = Program::start(python, "exits.py", &["7"]);
     for _ in 0..3 {
-        cycle(&program).unwrap();
+        cycle(&program, true).unwrap();
     }
     program.say("stop");
     let ended = program.end();

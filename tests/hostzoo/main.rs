@@ -57,21 +57,17 @@ fn alone(python: &Python, host: &str) -> (Seen, State) {
     (end(program, truth), state)
 }
 
-/// One attach and detach; what went wrong, if anything did.
-fn cycle(program: &Program) -> Result<(), String> {
+/// One attach and detach, with I/O threads first in between or not; what went wrong, if anything did.
+fn cycle(program: &Program, tried: bool) -> Result<(), String> {
     let folder = scratch();
     let file = folder.path().join("r.gilscope");
     let file = file.to_str().expect("UTF-8");
-    let ended = run(&[
-        "attach",
-        &program.pid().to_string(),
-        "-d",
-        "20ms",
-        "--no-dashboard",
-        "-q",
-        "-o",
-        file,
-    ]);
+    let pid = program.pid().to_string();
+    let mut arguments = vec!["attach", &pid, "-d", "20ms", "--no-dashboard", "-q", "-o", file];
+    if tried {
+        arguments.extend(["--try", "io-priority"]);
+    }
+    let ended = run(&arguments);
     if ended.status.success() { Ok(()) } else { Err(format!("{ended:?}")) }
 }
 
@@ -81,7 +77,8 @@ fn attached(python: &Python, host: &str, attach: Attach) -> (Seen, State) {
     program.say("go");
     let (mut residue, mut refused, mut truth) = (Vec::new(), 0, None);
     while truth.is_none() || residue.len() < CYCLES {
-        match cycle(&program) {
+        // Every other time, so that waiters are left on short deadlines, too.
+        match cycle(&program, (residue.len() + refused) % 2 == 1) {
             Ok(()) => residue.push(program.n_residue_maps()),
             Err(_) if attach == Attach::MayBeRefused && truth.is_none() => refused += 1,
             Err(said) => panic!("cycle {} on {host}: {said}", residue.len()),

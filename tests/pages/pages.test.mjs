@@ -44,6 +44,20 @@ describe("pages", { skip, concurrency: false }, () => {
     assert.equal((await drawn("main:not([hidden]) canvas:not([aria-hidden])")).length, 7);
   });
 
+  test("a remedy is tried and taken back, with figures before and after", async () => {
+    await open("#/experiments?s=1", "main:not([hidden]) .tries");
+    assert.match(await text("main:not([hidden]) .empty"), /Nothing was tried/);
+    await page.getByRole("button", { name: "Try I/O threads first" }).click();
+    await page.getByRole("heading", { name: "io-priority" }).waitFor();
+    const rows = await page.$$eval("main:not([hidden]) tbody tr", (all) => all.map((row) => row.cells[0].textContent));
+    assert.ok(rows.includes("wait for the GIL, p99"), rows.join());
+    assert.notEqual(await text("main:not([hidden]) tbody tr td:nth-child(2)"), "–", "before is known");
+    await page.screenshot({ path: `${SHOTS}/experiments.png` });
+    await open("#/gil?s=1", "main:not([hidden]) [role=switch]");
+    await page.getByRole("switch", { name: "I/O threads first: on" }).click();
+    await page.getByRole("switch", { name: "I/O threads first: off" }).waitFor();
+  });
+
   test("the CPU legend says what the API says", async () => {
     await open("#/cpu?s=2&last=0", ".legend li .value");
     const cpu = await api(server, "/api/sessions/2/cpu?px=500");

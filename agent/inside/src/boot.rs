@@ -213,6 +213,7 @@ pub(crate) fn describe(header: &Header, api: &Api, version: Version, gil: &Gil) 
     HOT.gil.store(base, Relaxed);
     HOT.current_thread_state.store(api.current_thread_state, Relaxed);
     HOT.switch_interval.store(api.switch_interval as usize, Relaxed);
+    HOT.set_switch_interval.store(api.set_switch_interval as usize, Relaxed);
     HOT.ticker.store(api.ticker, Relaxed);
     HOT.check_interval.store(api.check_interval, Relaxed);
     detach::MUTEX.store(gil.mutex, Relaxed);

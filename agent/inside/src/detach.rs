@@ -48,6 +48,7 @@ fn take_out() {
     if mutex != 0 {
         lock(mutex);
     }
+    suite::gil::priority::leave(&HOT);
     let shared = got::restore(&all_hooks());
     let (address, bytes) = HOT.clear();
     if mutex != 0 {

@@ -81,6 +81,8 @@ pub(crate) struct Api {
     pub(crate) current_thread_state: u64,
     /// `_PyEval_GetSwitchInterval` (3.2 and later, not everywhere), or 0.
     pub(crate) switch_interval: u64,
+    /// `_PyEval_SetSwitchInterval`, likewise.
+    pub(crate) set_switch_interval: u64,
     /// `volatile int _Py_Ticker` and `int _Py_CheckInterval` (2.7), or 0.
     pub(crate) ticker: u64,
     pub(crate) check_interval: u64,
@@ -116,6 +118,7 @@ pub(crate) fn python() -> Option<Api> {
         is_finalizing: function(find(c"Py_IsFinalizing")).or(function(find(c"_Py_IsFinalizing"))),
         current_thread_state: find(c"_PyThreadState_Current"),
         switch_interval: find(c"_PyEval_GetSwitchInterval"),
+        set_switch_interval: find(c"_PyEval_SetSwitchInterval"),
         ticker: find(c"_Py_Ticker"),
         check_interval: find(c"_Py_CheckInterval"),
         anchor,

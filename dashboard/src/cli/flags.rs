@@ -51,6 +51,9 @@ pub(crate) struct Watching {
     trace: bool,
     #[arg(long, value_name = "HZ", help = help("cpu_hz"))]
     cpu_hz: Option<String>,
+    /// Put a remedy on from the start: io-priority, io-priority=20us, switch-interval=1ms; may be repeated
+    #[arg(long = "try", value_name = "REMEDY")]
+    tries: Vec<String>,
 }
 
 impl Watching {
@@ -64,7 +67,7 @@ impl Watching {
         if self.trace {
             layers.set("--trace", "gil_mode", "trace")?;
         }
-        Ok(())
+        self.tries.iter().try_for_each(|remedy| lay_remedy(layers, remedy))
     }
 }
 
@@ -97,6 +100,22 @@ pub(crate) struct Output {
     /// Overwrite the file if it exists
     #[arg(short, long)]
     pub(crate) force: bool,
+}
+
+/// A remedy is an option too: its name switches it on, its value is a key of its own.
+fn lay_remedy(layers: &mut Layers, text: &str) -> Result<(), config::Error> {
+    let flag = format!("--try {text}");
+    match text.split_once(['=', ' ']).unwrap_or((text, "")) {
+        ("switch-interval", interval) => layers.set(&flag, "switch_interval", interval.trim()),
+        ("io-priority", wait) => {
+            if !wait.is_empty() {
+                layers.set(&flag, "io_priority_wait", wait.trim())?;
+            }
+            layers.set(&flag, "io_priority", "true")
+        }
+        // An unknown remedy is refused as an unknown key is, with its own name.
+        (unknown, _) => layers.set(&flag, unknown, "true"),
+    }
 }
 
 fn lay(layers: &mut Layers, key: &str, text: Option<&str>) -> Result<(), config::Error> {

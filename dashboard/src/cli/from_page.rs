@@ -3,6 +3,7 @@
 use super::recordings::Recordings;
 use crate::http::{Actions, AttachableProcess};
 use crate::hub::{HubHandle, SessionId};
+use crate::remedy::Remedy;
 use crate::target::enter;
 use config::Plan;
 use inject::survey::{self, Process};
@@ -13,7 +14,9 @@ use tokio::task::spawn_blocking;
 /// Actions on `hub`; sessions begun from a page are like those of `attach`; recording them is asked for by itself.
 pub(crate) fn actions(hub: &HubHandle, recordings: &Recordings, plan: &Plan) -> Actions {
     let (lister, starter, plan) = (hub.clone(), hub.clone(), plan.clone());
+    let options = plan.clone();
     Actions {
+        remedy: Box::new(move |text| Remedy::parse(text, &options)),
         processes: Box::new(move || Box::pin(processes(lister.clone()))),
         attach: Box::new(move |pid| Box::pin(attach(pid, starter.clone(), plan.clone()))),
         recordings: recordings.actions(),

@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod serve;
 mod span;
+mod tries;
 mod watch;
 
 use crate::errors::{self, Failure};
@@ -70,6 +71,7 @@ enum Command {
     Compare(compare::Flags),
     Check(check::Flags),
     Mark(mark::Flags),
+    Try(tries::Flags),
     Demo(demo::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
@@ -158,6 +160,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mark(flags) => {
             let context = context(&common, &NoOptions)?;
             block_on(mark::run(flags, &context))
+        }
+        Command::Try(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(tries::run(flags, &context))
         }
         Command::Demo(flags) => {
             let context = context(&common, &flags)?;

@@ -10,8 +10,10 @@ use super::gil::{GilReader, Surroundings};
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
 use super::native::{NativeSampler, PcSample};
+use super::policy::Wanted;
 use super::threads::Registry;
 use crate::batch::{Batch, Ended, ThreadKey};
+use crate::remedy::Remedy;
 use cpython::outside::{Roots, threads};
 use cpython::{Layout, Memory, Version};
 use inject::Identity;
@@ -46,6 +48,7 @@ pub struct Live {
     codes: Codes,
     python: Option<Python>,
     no_blame: Option<String>,
+    wanted: Wanted,
     named_ns: Option<u64>,
     n_threads_named: usize,
 }
@@ -69,6 +72,7 @@ impl Live {
             codes: Codes::default(),
             python: None,
             no_blame: None,
+            wanted: Wanted::default(),
             named_ns: None,
             n_threads_named: 0,
         })
@@ -76,6 +80,7 @@ impl Live {
 
     /// From now on the agent's segment is read too. One that was read before is left behind.
     pub fn read_segment(&mut self, mapping: Mapping, plan: &wire::plan::Plan) {
+        self.wanted.ask(mapping.header(), self.clock.now());
         self.mapping = Some(mapping);
         self.gil = GilReader::new(plan);
         self.codes = Codes::default();
@@ -94,11 +99,47 @@ impl Live {
         }
     }
 
+    /// Puts a remedy on the target from now on, or says why it cannot.
+    pub fn try_remedy(&mut self, remedy: Remedy) -> Result<(), String> {
+        let Some(mapping) = &self.mapping else {
+            return Err("the gil probe is off; remedies work through it".to_owned());
+        };
+        let header = mapping.header();
+        let hex = header.python_version.load(Acquire);
+        if hex != 0 && Version::from_hex(hex << 8).major() < 3 {
+            return Err(
+                "Python 2 waits for its GIL on a semaphore, which has neither a deadline nor a \
+                 switch interval; remedies need Python 3"
+                    .to_owned(),
+            );
+        }
+        if header.status.load(Acquire) == status::FAILED {
+            return Err(format!("nothing can be tried: {}", failure(header.error.load(Relaxed))));
+        }
+        self.wanted.put(remedy);
+        self.wanted.ask(header, self.clock.now());
+        Ok(())
+    }
+
+    /// Takes a remedy back by its name; returns it, or none if it did not stand.
+    pub fn undo_remedy(&mut self, name: &str) -> Option<Remedy> {
+        let taken = self.wanted.take(name)?;
+        if let Some(mapping) = &self.mapping {
+            self.wanted.ask(mapping.header(), self.clock.now());
+        }
+        Some(taken)
+    }
+
     /// Calls off an agent that still waits for the GIL: it leaves as soon as it gets it.
     pub fn call_off_boot(&self) {
         if let Some(mapping) = &self.mapping {
             mapping.header().cancel.store(1, Release);
         }
+    }
+
+    /// The stamp of this moment.
+    pub fn now(&self) -> u64 {
+        self.clock.now()
     }
 
     /// The interpreter's version as it says itself, once the agent has asked.
@@ -133,6 +174,9 @@ impl Live {
         let mut batch = Batch { at_ns: self.clock.now(), ..Batch::default() };
         let Some(mapping) = &self.mapping else { return batch };
         let clock = self.clock;
+        if !last {
+            self.wanted.renew(mapping.header(), clock.now());
+        }
         let samples = self.python.as_mut().map(|python| python.native.take()).unwrap_or_default();
         let native =
             samples.into_iter().filter_map(|(id, list)| Some((self.registry.alive(id)?, list)));

@@ -11,6 +11,7 @@ pub mod live;
 pub mod mapping;
 mod memory;
 mod native;
+pub mod policy;
 pub mod replay;
 mod slots;
 pub mod threads;

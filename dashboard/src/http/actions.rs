@@ -6,6 +6,7 @@ use super::recordings::RecordingActions;
 use super::{App, auth::Identity};
 use crate::batch::Mark;
 use crate::hub::SessionId;
+use crate::remedy::{self, Remedy};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -32,12 +33,15 @@ pub struct AttachableProcess {
 }
 
 pub type Outcome<T> = BoxFuture<'static, Result<T, String>>;
+type ReadRemedy = dyn Fn(&str) -> Result<Remedy, String> + Send + Sync;
 
 /// What the server cannot do by itself. Errors are one line for a person, with a remedy.
 pub struct Actions {
     pub processes: Box<dyn Fn() -> Outcome<Vec<AttachableProcess>> + Send + Sync>,
     pub attach: Box<dyn Fn(u32) -> Outcome<SessionId> + Send + Sync>,
     pub recordings: RecordingActions,
+    /// What a remedy's text means under this gilscope's options.
+    pub remedy: Box<ReadRemedy>,
 }
 
 #[cfg(test)]
@@ -52,6 +56,7 @@ impl Actions {
             processes: Box::new(move || Box::pin(async move { Err(why()) })),
             attach: Box::new(move |_| Box::pin(async move { Err(why()) })),
             recordings: RecordingActions::none(why),
+            remedy: Box::new(move |_| Err(why())),
         }
     }
 }
@@ -158,5 +163,33 @@ pub async fn detach(State(app): State<App>, Path(id): Path<u32>) -> Result<Statu
     outcome.map_err(|_| {
         ApiError::refused("the target has not been left yet; gilscope keeps trying")
     })??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewTry {
+    remedy: String,
+}
+
+/// `POST /api/sessions/{id}/tries {"remedy": "io-priority"}`: puts a remedy on the target.
+pub async fn add_try(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+    body: Body<NewTry>,
+) -> Result<(StatusCode, Json<serde_json::Value>), ApiError> {
+    let remedy = (app.actions.remedy)(body?.remedy.trim()).map_err(ApiError::bad_request)?;
+    let setting = app.hub.try_remedy(SessionId(id), remedy).await?;
+    let told = serde_json::json!({ "remedy": remedy.name(), "setting": setting });
+    Ok((StatusCode::CREATED, Json(told)))
+}
+
+/// `DELETE /api/sessions/{id}/tries/{remedy}`: takes it back.
+pub async fn undo_try(
+    State(app): State<App>,
+    Path((id, name)): Path<(u32, String)>,
+) -> Result<StatusCode, ApiError> {
+    let name = remedy::name_of(&name).map_err(ApiError::bad_request)?;
+    app.hub.undo_remedy(SessionId(id), name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

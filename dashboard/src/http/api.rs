@@ -4,6 +4,7 @@ use super::App;
 use super::error::ApiError;
 use crate::compare::{Comparison, Side, compare as lay_side_by_side};
 use crate::hub::SessionId;
+use crate::report;
 use crate::store::{Range, Snapshot};
 use crate::view::{self, SessionView, View};
 use axum::Json;
@@ -38,6 +39,26 @@ pub async fn cost(State(app): State<App>, Path(id): Path<u32>) -> Answer<crate::
     let living = app.hub.is_living(SessionId(id)).await?;
     let cost = app.cost.clone();
     ask(&app, id, move |snapshot| cost.view(snapshot, living)).await
+}
+
+/// `GET /api/sessions/{id}/experiments`: what was tried, with figures before and after.
+pub async fn experiments(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+) -> Answer<Vec<ExperimentView>> {
+    let show = |experiment| {
+        let rows = report::experiments::rows(&experiment);
+        ExperimentView { experiment, rows }
+    };
+    ask(&app, id, move |snapshot| view::experiments(snapshot).into_iter().map(show).collect()).await
+}
+
+/// An experiment with its figures as they are shown everywhere.
+#[derive(Serialize)]
+pub struct ExperimentView {
+    #[serde(flatten)]
+    experiment: view::Experiment,
+    rows: Vec<report::experiments::Row>,
 }
 
 /// A route that answers one question about a range.

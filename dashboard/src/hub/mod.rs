@@ -11,6 +11,7 @@ mod task;
 mod tests;
 
 use crate::batch::{Batch, Mark, Target};
+use crate::remedy::Remedy;
 use crate::store::Snapshot;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -30,6 +31,10 @@ pub struct SessionId(pub u32);
 pub enum Control {
     /// Leave the target, which goes on; the session ends as "detached".
     Detach(oneshot::Sender<Result<(), String>>),
+    /// Put a remedy on the target; the outcome is its setting in words.
+    Try(Remedy, oneshot::Sender<Result<String, String>>),
+    /// Take a remedy back, by its name.
+    Undo(&'static str, oneshot::Sender<Result<String, String>>),
 }
 
 /// How a session starts.
@@ -209,9 +214,28 @@ impl HubHandle {
 
     /// Asks the session's keeper to leave the target, and waits for the outcome.
     pub async fn detach(&self, id: SessionId) -> Result<(), HubError> {
+        self.order(id, Control::Detach).await
+    }
+
+    /// Puts a remedy on the session's target; returns its setting in words.
+    pub async fn try_remedy(&self, id: SessionId, remedy: Remedy) -> Result<String, HubError> {
+        self.order(id, |reply| Control::Try(remedy, reply)).await
+    }
+
+    /// Takes a remedy back; returns what it was set to.
+    pub async fn undo_remedy(&self, id: SessionId, name: &'static str) -> Result<String, HubError> {
+        self.order(id, |reply| Control::Undo(name, reply)).await
+    }
+
+    /// Has the session's keeper do something, and waits for the outcome.
+    async fn order<R>(
+        &self,
+        id: SessionId,
+        control: impl FnOnce(oneshot::Sender<Result<R, String>>) -> Control,
+    ) -> Result<R, HubError> {
         let controls = self.ask_hub(|reply| Command::Controls(id, reply)).await??;
         let (reply, outcome) = oneshot::channel();
-        controls.send(Control::Detach(reply)).await.map_err(|_| HubError::Ended)?;
+        controls.send(control(reply)).await.map_err(|_| HubError::Ended)?;
         outcome.await.map_err(|_| HubError::Ended)?.map_err(HubError::Refused)
     }
 

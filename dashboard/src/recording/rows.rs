@@ -169,6 +169,14 @@ fn write_facts(db: &Connection, batch: &Batch) -> Result<()> {
             signed(mark.at_ns)
         ])?;
     }
+    for change in &batch.changes {
+        db.prepare_cached("INSERT OR REPLACE INTO changes VALUES (?,?,?,?)")?.execute(params![
+            signed(change.at_ns),
+            change.remedy,
+            change.setting,
+            change.on
+        ])?;
+    }
     for id in &batch.marks_removed {
         db.prepare_cached("DELETE FROM marks WHERE id = ?")?.execute([id])?;
     }

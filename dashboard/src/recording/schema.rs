@@ -7,7 +7,7 @@
 pub const APPLICATION_ID: i64 = 0x4749_4C53;
 
 /// Goes up when a table or the encoding of a chunk changes; there is a test on that.
-pub const FORMAT_VERSION: i64 = 1;
+pub const FORMAT_VERSION: i64 = 2;
 
 /// See the module's text.
 pub const TABLES: &str = "
@@ -25,6 +25,8 @@ CREATE TABLE threads (
     kind TEXT,               -- 'python', 'foreign' or 'native'
     alive INTEGER, first_seen_ns INTEGER, ended_ns INTEGER);
 CREATE TABLE marks (id INTEGER PRIMARY KEY, name TEXT, at_ns INTEGER);
+CREATE TABLE changes (       -- remedies put on the target (is_on 1) and taken back (0)
+    at_ns INTEGER, remedy TEXT, setting TEXT, is_on INTEGER, PRIMARY KEY (at_ns, remedy)) WITHOUT ROWID;
 CREATE TABLE codes (code INTEGER PRIMARY KEY, function TEXT, file TEXT, first_line INTEGER);
 CREATE TABLE notes (section TEXT PRIMARY KEY, reason TEXT) WITHOUT ROWID;
 CREATE TABLE lost (          -- events lost, cumulative

@@ -318,6 +318,12 @@ fn full_batch() -> Batch {
         marks_removed: vec![2],
         notes: [("frames".into(), "off".into())].into(),
         ended: Some(Ended { at_ns: 6, reason: "detached".into() }),
+        changes: vec![Change {
+            at_ns: 4,
+            remedy: "io-priority".into(),
+            setting: "on".into(),
+            on: true,
+        }],
     }
 }
 
@@ -328,5 +334,5 @@ fn the_encoding_of_a_batch_belongs_to_the_format_version() {
     let bytes = postcard::to_allocvec(&full_batch()).unwrap();
     assert_eq!(postcard::from_bytes::<Batch>(&bytes).unwrap(), full_batch());
     let digest = hex::encode(Sha256::digest(bytes));
-    assert_eq!((FORMAT_VERSION, &digest[..16]), (1, "aa86fb6d63c79ee8"));
+    assert_eq!((FORMAT_VERSION, &digest[..16]), (2, "430d7b9c076d48f8"));
 }

@@ -26,6 +26,7 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
             events_lost: total(snapshot.lost().values().copied()),
             by_cause: snapshot.lost().clone(),
         },
+        experiments: crate::view::experiments(snapshot),
         gil: gil.map(|(totals, histograms)| build_gil(snapshot, &totals, &histograms)),
         threads,
         handoffs: snapshot.has_gil().then(|| handoffs(snapshot, range)),

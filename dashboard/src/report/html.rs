@@ -1,7 +1,7 @@
 //! The report as one HTML file: plots inside as SVG, no scripts, nothing fetched; prints well.
 
 use super::schema::*;
-use super::{ReportError, markdown};
+use super::{ReportError, experiments, markdown};
 use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
@@ -41,6 +41,14 @@ pub fn write(
     write_findings(&findings(snapshot, range), out)?;
     if let Some(gil) = &report.gil {
         write_gil(gil, out)?;
+    }
+    for tried in &report.experiments {
+        writeln!(out, "<h2>Tried: {}</h2><p>{}</p>", tried.remedy, escape(&tried.setting))?;
+        head(out, &["", "before", "after", ""], 1)?;
+        for [name, figures @ ..] in experiments::rows(tried) {
+            row(out, &[name], figures)?;
+        }
+        writeln!(out, "</table>")?;
     }
     // One graph of CPU is enough to read; the one in parts is for who asks.
     for plot in Plot::ALL.into_iter().filter(|plot| *plot != Plot::CpuParts) {

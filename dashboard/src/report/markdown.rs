@@ -1,5 +1,6 @@
 //! The report as Markdown: short enough for an issue or a chat.
 
+use super::experiments;
 use super::schema::*;
 use crate::findings::Finding;
 use crate::units::{count, duration, maybe, percent};
@@ -26,6 +27,13 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
     write_findings(findings, out)?;
     if let Some(gil) = &report.gil {
         write_gil(gil, out)?;
+    }
+    for tried in &report.experiments {
+        writeln!(out, "\n## Tried: {} ({})\n", tried.remedy, escape(&tried.setting))?;
+        writeln!(out, "| | before | after | |\n|---|--:|--:|--:|")?;
+        for [name, before, after, factor] in experiments::rows(tried) {
+            writeln!(out, "| {name} | {before} | {after} | {factor} |")?;
+        }
     }
     write_threads(report, out)?;
     if let Some(blame) = &report.blame {

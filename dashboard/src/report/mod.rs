@@ -4,6 +4,7 @@
 //! Opens no files; writers take `impl Write`.
 
 mod build;
+pub mod experiments;
 mod html;
 mod markdown;
 mod schema;

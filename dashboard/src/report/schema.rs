@@ -17,6 +17,8 @@ pub struct Report {
     pub window: Window,
     pub marks: Vec<Mark>,
     pub loss: Loss,
+    /// What was tried on the target, whether in the window or not; `at_ns` and ranges on the session's clock.
+    pub experiments: Vec<crate::view::Experiment>,
     pub gil: Option<Gil>,
     /// In the order of first sight; last "exited threads" (`thread_id` 0) for the CPU and counters
     /// of threads that are no longer listed one by one.

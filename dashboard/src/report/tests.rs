@@ -42,8 +42,8 @@ fn the_schema_is_the_documented_one() {
         (
             "{",
             2,
-            "schema target window marks loss gil threads handoffs blame thread_states frames \
-             imports process notes",
+            "schema target window marks loss experiments gil threads handoffs blame thread_states \
+             frames imports process notes",
         ),
         (
             "\n  \"target\": {",

@@ -82,6 +82,7 @@ pub struct Store {
     events: VecDeque<Event>,
     events_let_go: u64,
     marks: Vec<Mark>,
+    changes: Vec<Change>,
     lost: BTreeMap<String, u64>,
     notes: BTreeMap<String, String>,
     ended: Option<Ended>,
@@ -112,6 +113,7 @@ impl Store {
             events: VecDeque::new(),
             events_let_go: 0,
             marks: Vec::new(),
+            changes: Vec::new(),
             lost: BTreeMap::new(),
             notes: BTreeMap::new(),
             ended: None,
@@ -135,6 +137,8 @@ impl Store {
         self.apply_gil(batch); // first: it says how much of the CPU was spent with the GIL in hand
         self.apply_cpu(batch);
         self.apply_events(batch);
+        let room = self.limits.marks.saturating_sub(self.changes.len());
+        self.changes.extend(batch.changes.iter().take(room).cloned());
         self.ended = batch.ended.clone().or(self.ended.take());
         let folded = self.threads.fold(self.limits.threads);
         if !folded.is_empty() {

@@ -31,6 +31,11 @@ impl<'a> Snapshot<'a> {
         &self.store.marks
     }
 
+    /// What was tried on the target and taken back, by time.
+    pub fn changes(&self) -> &'a [Change] {
+        &self.store.changes
+    }
+
     pub fn ended(&self) -> Option<&'a Ended> {
         self.store.ended.as_ref()
     }

@@ -2,8 +2,9 @@
 
 use super::enter::{Watched, has_no_gil_yet};
 use super::facts::end_of;
-use crate::batch::Batch;
+use crate::batch::{Batch, Change};
 use crate::hub::{Control, HubError, HubHandle, NewSession, SessionId};
+use crate::remedy::Remedy;
 use inject::{Error, Options};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,6 +69,12 @@ struct Watcher {
 impl Watcher {
     /// Polls until the end; returns its reason.
     fn run(mut self, mut orders: mpsc::Receiver<Control>) -> String {
+        for remedy in Remedy::of_plan(&self.watched.entry.plan) {
+            if let Err(why) = self.try_remedy(remedy) {
+                let notes = [(remedy.name().to_owned(), why)].into();
+                self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+            }
+        }
         loop {
             if let Some(reason) = self.turn() {
                 return self.end(reason);
@@ -82,6 +89,12 @@ impl Watcher {
                     if let Some(reason) = left {
                         return reason;
                     }
+                }
+                Ok(Some(Control::Try(remedy, reply))) => {
+                    let _ = reply.send(self.try_remedy(remedy));
+                }
+                Ok(Some(Control::Undo(name, reply))) => {
+                    let _ = reply.send(self.undo_remedy(name));
                 }
                 // The hub is gone: nobody can see what is recorded, so it is not recorded.
                 Ok(None) => return self.leave().unwrap_or_else(|error| error.to_string()),
@@ -134,6 +147,32 @@ impl Watcher {
                 .live
                 .stop_blame("the process has set up a seccomp filter: holders are not looked at");
         }
+    }
+
+    fn try_remedy(&mut self, remedy: Remedy) -> Result<String, String> {
+        self.watched.live.try_remedy(remedy)?;
+        self.tell_change(remedy, true);
+        Ok(remedy.setting())
+    }
+
+    fn undo_remedy(&mut self, name: &str) -> Result<String, String> {
+        let remedy = self
+            .watched
+            .live
+            .undo_remedy(name)
+            .ok_or_else(|| format!("{name} is not being tried on this process"))?;
+        self.tell_change(remedy, false);
+        Ok(remedy.setting())
+    }
+
+    /// A change is a mark too, so that every picture shows it.
+    fn tell_change(&self, remedy: Remedy, on: bool) {
+        let at_ns = self.watched.live.now();
+        let (name, setting) = (remedy.name().to_owned(), remedy.setting());
+        let label = if on { format!("try {name}") } else { format!("undo {name}") };
+        let _ = self.runtime.block_on(self.hub.mark(self.id, label, Some(at_ns)));
+        let changes = vec![Change { at_ns, remedy: name, setting, on }];
+        self.feed(Batch { at_ns, changes, ..Batch::default() });
     }
 
     fn feed(&self, batch: Batch) {

@@ -1,6 +1,6 @@
 // Requests that change something, or that fetch what the socket does not carry.
 
-import type { Comparison, Folder, Frame, Mark, Pin, Process, Range } from "./types";
+import type { Comparison, Experiment, Folder, Frame, Mark, Pin, Process, Range } from "./types";
 
 /** Says what went wrong in words that the server found for it. */
 async function call(method: string, path: string, body?: unknown): Promise<any> {
@@ -24,6 +24,11 @@ export const renameMark = (session: number, mark: number, name: string): Promise
 export const removeMark = (session: number, mark: number): Promise<void> =>
   call("DELETE", `/api/sessions/${session}/marks/${mark}`);
 export const detach = (session: number): Promise<void> => call("POST", `/api/sessions/${session}/detach`);
+export const experiments = (session: number): Promise<Experiment[]> => call("GET", `/api/sessions/${session}/experiments`);
+export const tryRemedy = (session: number, remedy: string): Promise<unknown> =>
+  call("POST", `/api/sessions/${session}/tries`, { remedy });
+export const undoRemedy = (session: number, remedy: string): Promise<void> =>
+  call("DELETE", `/api/sessions/${session}/tries/${remedy}`);
 export const processes = (): Promise<Process[]> => call("GET", "/api/processes");
 export const attach = (pid: number): Promise<{ session: number }> => call("POST", "/api/attach", { pid });
 

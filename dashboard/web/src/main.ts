@@ -9,6 +9,7 @@ import { cursor } from "./cursor";
 import { h, show } from "./dom";
 import { addKeys, listen, showKeys } from "./keys";
 import { CpuPage } from "./pages/cpu";
+import { ExperimentsPage } from "./pages/experiments";
 import { GilPage } from "./pages/gil";
 import { OverviewPage } from "./pages/overview";
 import { TargetsPage } from "./pages/targets";
@@ -37,7 +38,7 @@ let drawing = false;
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
-const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage() };
+const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), experiments: new ExperimentsPage() };
 const waiting = new Waiting();
 const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];
 const skip = h("a", { class: "skip", href: "#content", click: (event: Event) => {
@@ -94,7 +95,7 @@ function subscribe(): void {
   const view = getView();
   if (!session) return;
   const px = Math.max(100, Math.min(PX_MAX, (document.documentElement.clientWidth - 100) >> 1));
-  const page = view.page === "targets" ? "overview" : view.page;
+  const page = view.page === "targets" || view.page === "experiments" ? "overview" : view.page;
   const wanted: Subscription = { session: session.id, page, px };
   if (view.range) Object.assign(wanted, { from_ns: view.range.start_ns, to_ns: view.range.end_ns });
   else if (view.last_s > 0) wanted.last_ns = view.last_s * 1e9;

@@ -1,7 +1,7 @@
 // What the server sends, as `dashboard/src/view` and `store/answers.rs` write it. Times are ns of the
 // session's clock unless a name says `unix`.
 
-export type Page = "overview" | "cpu" | "gil" | "targets";
+export type Page = "overview" | "cpu" | "gil" | "targets" | "experiments";
 
 export interface Range { start_ns: number; end_ns: number }
 /** A range of a session. */
@@ -136,6 +136,15 @@ export interface Cost {
   cycles_per_s: number | null;
   hook_ns_per_cycle: number;
   hook_cores_estimate: number | null;
+}
+
+/** A remedy on trial; rows are [figure, before, after, change], as the report shows them. */
+export interface Experiment {
+  remedy: string;
+  setting: string;
+  at_ns: number;
+  undone_ns: number | null;
+  rows: string[][];
 }
 
 export interface HandoffRow { from: number; to: number; count: number; wait_ns: number }

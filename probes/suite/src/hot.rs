@@ -76,6 +76,8 @@ pub struct Hot {
     pub current_thread_state: AtomicU64,
     /// `unsigned long _PyEval_GetSwitchInterval(void)` where `gil` is 0 (3.6), else 0.
     pub switch_interval: AtomicUsize,
+    /// `void _PyEval_SetSwitchInterval(unsigned long)` where `gil` is 0 (3.6), else 0.
+    pub set_switch_interval: AtomicUsize,
     /// 2.7: time waited by all at the last release.
     pub released_waited: AtomicU64,
     /// 2.7: threads that waited when the window opened and have not got the GIL since.

@@ -181,7 +181,7 @@ fn reset(slot: &Slot) {
     ] {
         word.store(0, Relaxed);
     }
-    slot.scratch.iter().for_each(|word| word.store(0, Relaxed));
+    slot.scratch.iter().chain(&slot.priority).for_each(|word| word.store(0, Relaxed));
     slot.phase.store(phase::AWAY, Relaxed);
     slot.wait_drop_requests.store(0, Relaxed);
     for histogram in [&slot.hold, &slot.wait] {

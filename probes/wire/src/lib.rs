@@ -14,6 +14,7 @@ pub mod event;
 pub mod histogram;
 pub mod params;
 pub mod plan;
+pub mod policy;
 pub mod ring;
 pub mod segment;
 pub mod slot;

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::code::CodeEntry;
 use crate::event::WORDS;
 use crate::plan::Plan;
+use crate::policy::Policy;
 use crate::slot::{IndexEntry, Slot};
 use crate::totals::{Blame, GilTotals, Handoff};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
@@ -143,6 +144,8 @@ pub struct Header {
     pub samples: AtomicU64,
     /// Agent's: why waiters do not look at holders (`cpython::check::Mismatch`), 0 if they do.
     pub blame_mismatch: AtomicU32,
+    /// What is tried on the interpreter's waiting.
+    pub policy: Policy,
 }
 
 /// Where the parts of a segment begin, in bytes from its start.

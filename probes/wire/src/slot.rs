@@ -94,6 +94,8 @@ pub struct Slot {
     pub lost_nested: AtomicU64,
     /// Private to the writer: global sums at the start of the wait, and the last sample.
     pub scratch: [AtomicU64; 12],
+    /// Private to the writer: what the policy keeps of the thread (`policy::word`).
+    pub priority: [AtomicU64; 8],
     /// How long it waited for the GIL, each contended time.
     pub wait: Histogram,
     /// The ring's indices.

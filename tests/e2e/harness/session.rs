@@ -78,6 +78,12 @@ impl Session {
         self.process.stderr_line(|line| line.contains("detached"));
     }
 
+    /// Kills gilscope where it stands.
+    pub(crate) fn kill(self) {
+        self.process.signal(libc::SIGKILL);
+        self.process.finish();
+    }
+
     /// Waits for gilscope to end by itself, because the target is gone.
     pub(crate) fn wait(self) -> (Ended, Report) {
         let ended = self.process.finish();

@@ -16,6 +16,7 @@ import { Lanes } from "../parts/lanes";
 import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
+import { TrySwitch } from "../parts/tries";
 import { select } from "../span";
 import type { Distribution, Frame, GilTotals, Range } from "../types";
 
@@ -33,6 +34,7 @@ export class GilPage implements PageView {
   private readonly blame = new Blame();
   private readonly classes = new Classes();
   private readonly matrix = new Matrix();
+  private readonly trySwitch = new TrySwitch();
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;
@@ -45,7 +47,7 @@ export class GilPage implements PageView {
     };
     const both = exportButtons("gil-utilization", "GIL utilization and waiters", this.where);
     const time = h("div", { class: "two even" },
-      box("GIL held, share of time", [this.held.element], [this.held.toggle, ...both]),
+      box("GIL held, share of time", [this.held.element], [this.trySwitch.element, this.held.toggle, ...both]),
       box("Threads waiting: mean, and the most at once", [this.waiters.element], [this.waiters.toggle]));
     const flame = box("Blame: who made others wait, and in which line", [this.flame.element],
       exportButtons("gil-blame", "blame", this.where));
@@ -65,6 +67,7 @@ export class GilPage implements PageView {
     show(this.content, watched);
     this.off.textContent = `The GIL of this process is not watched: ${session.notes.gil ?? "no figures have come yet"}.`;
     if (!watched) return;
+    this.trySwitch.draw(session);
     if (parts.gil) this.drawCharts(context);
     this.lanes.draw(context);
     if (parts.totals) this.figures.draw(totalFigures(parts.totals, parts.histograms?.wait));

@@ -10,6 +10,7 @@
 mod blame;
 pub mod hooks;
 mod light;
+pub mod priority;
 pub mod semaphore;
 mod usual;
 pub mod wait;

@@ -4,7 +4,7 @@
 //! thread held on, it sets the drop request. Each turn of the loop comes by here, so the begin of a
 //! turn tells how the last one ended. All under the GIL's mutex (but 2.7: see `semaphore`).
 
-use super::{add, blame, free_so_far, scratch, semaphore, tell, written};
+use super::{add, blame, free_so_far, priority, scratch, semaphore, tell, written};
 use crate::hot::{HOT, Hot};
 use crate::slots;
 use core::sync::atomic::Ordering::Relaxed;
@@ -14,8 +14,8 @@ use wire::slot::{Slot, phase};
 /// `struct timespec` on x86-64.
 #[repr(C)]
 pub struct Timespec {
-    seconds: i64,
-    nanoseconds: i64,
+    pub(super) seconds: i64,
+    pub(super) nanoseconds: i64,
 }
 
 /// A deadline within this of "interval after the last one" counts as past it: 3.6 and 3.7 round to µs.
@@ -24,9 +24,9 @@ const ROUNDING_NS: u64 = 1_000;
 /// A turn of a wait begins: `pthread_cond_timedwait(cond, mutex, deadline)`.
 ///
 /// # Safety
-/// `deadline` is null or a valid timespec, as that function demands.
+/// `deadline` is null or the caller's own timespec, as `take_gil` passes it.
 #[inline(never)]
-pub unsafe extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec) {
+pub unsafe extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *mut Timespec) {
     let hot = &HOT;
     if hot.segment.load(Relaxed) == 0 || hot.totals().window_start_ns.load(Relaxed) == 0 {
         return;
@@ -47,6 +47,8 @@ pub unsafe extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *const Timespec
     }
     slot.scratch[scratch::DEADLINE].store(deadline_ns, Relaxed);
     slot.scratch[scratch::SWITCHES].store(hot.totals().handoffs.load(Relaxed), Relaxed);
+    // SAFETY: by this function's contract.
+    unsafe { priority::turn(hot, slot, now, deadline) };
 }
 
 /// The wait begins.
@@ -68,8 +70,7 @@ pub(super) fn begins(hot: &'static Hot, slot: &'static Slot, now: u64) {
             add(&totals.wait_base_ns, now.wrapping_neg());
         });
     }
-    if now.saturating_sub(hot.last_look_ns.load(Relaxed)) >= hot.blame_ration_ns.load(Relaxed) {
-        hot.last_look_ns.store(now, Relaxed);
+    if may_look(hot, now) {
         blame::look(hot, slot, now, free);
     }
 }
@@ -96,7 +97,9 @@ pub(super) fn note_begin(slot: &Slot, holder: u32, now: u64, free: u64) {
 fn goes_on(hot: &'static Hot, slot: &'static Slot, now: u64, deadline_ns: u64) {
     let totals = hot.totals();
     let later = deadline_ns.saturating_sub(slot.scratch[scratch::DEADLINE].load(Relaxed));
-    let timed_out = later + ROUNDING_NS >= interval_ns(hot);
+    let early_ns = priority::early_ns(slot);
+    let turn_ns = if early_ns == 0 { interval_ns(hot) } else { early_ns };
+    let timed_out = later + ROUNDING_NS >= turn_ns;
     let same_holder =
         slot.scratch[scratch::SWITCHES].load(Relaxed) == totals.handoffs.load(Relaxed);
     if timed_out && same_holder && totals.held.load(Relaxed) != 0 {
@@ -113,11 +116,24 @@ fn goes_on(hot: &'static Hot, slot: &'static Slot, now: u64, deadline_ns: u64) {
     }
     let free = free_so_far(totals, now);
     blame::settle(hot, slot, now, free);
-    blame::look(hot, slot, now, free);
+    // Turns of the interpreter's own length are rare; shorter ones are rationed as first looks are.
+    if early_ns == 0 || may_look(hot, now) {
+        blame::look(hot, slot, now, free);
+    }
+}
+
+/// True once per ration, which it uses up.
+fn may_look(hot: &Hot, now: u64) -> bool {
+    let due =
+        now.saturating_sub(hot.last_look_ns.load(Relaxed)) >= hot.blame_ration_ns.load(Relaxed);
+    if due {
+        hot.last_look_ns.store(now, Relaxed);
+    }
+    due
 }
 
 /// The switch interval in ns: `gil->interval` is in µs (CPython `_gil_runtime_state`).
-fn interval_ns(hot: &Hot) -> u64 {
+pub(super) fn interval_ns(hot: &Hot) -> u64 {
     let gil = hot.gil.load(Relaxed);
     let function = hot.switch_interval.load(Relaxed);
     let microseconds = if gil != 0 {
@@ -150,6 +166,7 @@ pub(super) fn ended(hot: &'static Hot, slot: &'static Slot, from: u32, now: u64,
         });
     }
     totals.wake.record(gap);
+    priority::ended(hot, slot, now, gap, free);
     slot.wait.record(wait_ns);
     add(&slot.wait_free_ns, free_ns);
     add(&slot.acquires_contended, 1);
