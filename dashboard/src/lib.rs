@@ -7,6 +7,7 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod batch;
+mod bench;
 mod cli;
 mod client;
 mod collect;

@@ -197,6 +197,24 @@ fn a_remedy_is_tried_through_the_gilscope_that_watches_and_taken_back() {
 }
 
 #[test]
+fn a_bench_measures_remedies_side_by_side() {
+    let home = Home::new();
+    let arguments = ["bench", "--tests", "lock+cpu,http1+cpu", "--rounds", "1", "-d", "300ms"];
+    let bench = home.json(&[&arguments[..], &["--try", "io-priority", "--json"]].concat());
+    assert_eq!(bench["schema"], "gilscope.bench/1");
+    assert_eq!(bench["arms"].as_array().unwrap().len(), 2, "as it is, and with the remedy");
+    let cells = bench["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 4);
+    for cell in cells {
+        assert!(cell["per_s"]["median"].as_f64().unwrap() > 0.0, "{cell}");
+        assert!(cell["probes"]["handoffs_per_s"].as_f64().unwrap() > 0.0, "{cell}");
+        assert_eq!(cell["ratio"].is_null(), cell["arm"] == 0, "{cell}");
+    }
+    assert!(cells[2]["p99_ns"]["median"].as_f64() >= cells[2]["p50_ns"]["median"].as_f64());
+    home.fails(&["bench", "--tests", "bogus"], 2, "is no test");
+}
+
+#[test]
 fn a_session_from_list_to_report() {
     let Some(mut workload) = Workload::start() else { return };
     let (home, pid) = (Home::new(), workload.pid());

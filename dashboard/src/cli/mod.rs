@@ -4,6 +4,7 @@
 //! too come from `config`, never from here.
 
 mod attach;
+mod bench;
 mod check;
 mod child;
 mod compare;
@@ -72,6 +73,7 @@ enum Command {
     Check(check::Flags),
     Mark(mark::Flags),
     Try(tries::Flags),
+    Bench(bench::Flags),
     Demo(demo::Flags),
     Doctor(doctor::Flags),
     Completions(completions::Flags),
@@ -160,6 +162,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Mark(flags) => {
             let context = context(&common, &NoOptions)?;
             block_on(mark::run(flags, &context))
+        }
+        Command::Bench(flags) => {
+            let context = context(&common, &NoOptions)?;
+            block_on(bench::run(flags, &context))
         }
         Command::Try(flags) => {
             let context = context(&common, &flags)?;
