@@ -6,8 +6,8 @@
 
 use super::daemon::{Daemon, EndSignals};
 use super::flags::{self, Output, Serving, Watching};
-use super::watch::{RecordTo, Watch, over};
-use super::{Context, Lay, from_page};
+use super::watch::{RecordTo, Watch, folder, over};
+use super::{Context, Lay};
 use crate::client::{self, Session};
 use crate::errors::{Exit, Failure};
 use crate::remedy::{self, Remedy};
@@ -119,7 +119,7 @@ async fn try_alone(flags: Flags, remedy: Remedy, context: &Context) -> anyhow::R
     let output = flags.output.output.as_deref();
     let to = output.map(|path| RecordTo::check(path, flags.output.force)).transpose()?;
     let mut signals = EndSignals::catch()?;
-    let mut daemon = Daemon::start(context, |hub| from_page::actions(hub, &context.plan)).await?;
+    let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let mut watch = Watch::attach(flags.pid, to, &daemon.hub, context).await?;
     context.talk.say(format!("attached to {}", watch.name()));
     daemon.tell_targets(vec![flags.pid])?;
