@@ -10,6 +10,7 @@ use crate::memfd::{self, Memfd};
 use crate::resident::{self, Live, Resident};
 use crate::scene::Scene;
 use crate::seccomp;
+use crate::turn;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -90,6 +91,7 @@ pub fn attach(
         return Err(Error::Unsupported { pid: target.pid(), why });
     }
     let deadline = Instant::now() + options.timeout;
+    let _turn = turn::take(target, deadline)?;
     let mut scene = Scene::of(target)?;
     refuse_hindered(target)?;
     let mut stops = Vec::new();
@@ -134,6 +136,7 @@ pub fn attach(
 /// [`Error::NotAttached`], or any that keeps a thread from being borrowed.
 pub fn detach(target: &Identity, options: Options) -> Result<Borrowed, Error> {
     let deadline = Instant::now() + options.timeout;
+    let _turn = turn::take(target, deadline)?;
     let mut scene = Scene::of(target)?;
     let live =
         resident::live(&scene.memory, &scene.maps).ok_or(Error::NotAttached(target.pid()))?;

@@ -24,6 +24,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 const MAPS_EVERY: u32 = 20;
 /// Stack that loading needs below rsp, measured generously (injection.md section 2).
 const LOADING_STACK: u64 = 96 * 1024;
+const CRAMPED: &str = "its stack is too small";
 /// The main thread's stack grows by itself.
 const GROWING_STACK: u64 = 20 * 1024;
 
@@ -109,7 +110,13 @@ fn search(
     let mut rejected = 0;
     let mut why = "no thread could be looked at";
     loop {
-        for thread in rank::threads(scene.target) {
+        let mut stopped_one = false;
+        for rank::Candidate { thread, rsp } in rank::threads(scene.target) {
+            if rsp.is_some_and(|rsp| is_cramped(scene, rsp)) {
+                why = CRAMPED;
+                continue;
+            }
+            stopped_one = true;
             for _ in 0..TRIES {
                 match attempt(scene, thread, needs, build) {
                     Try::Done((to_stop, stopped)) => {
@@ -132,6 +139,9 @@ fn search(
         scene.target.verify()?;
         if Instant::now() > deadline {
             return Err(Error::Busy { pid: scene.target.pid(), tries: rejected, why });
+        }
+        if !stopped_one {
+            scene.reread_maps()?; // stacks may have come where smaller ones were
         }
         std::thread::sleep(pause);
         pause = (pause * 5 / 4).min(LONGEST_PAUSE);
@@ -182,7 +192,7 @@ fn attempt(scene: &Scene<'_>, thread: u32, needs: Needs, build: &mut Build<'_>) 
         Ok(()) => Try::Done(tracee.release()),
         Err(Commit::NoRoom) => {
             held.undo(&tracee);
-            Try::Rejected(no("its stack is too small"))
+            Try::Rejected(no(CRAMPED))
         }
         Err(Commit::Failed(source)) => {
             held.undo(&tracee);
@@ -324,6 +334,12 @@ impl Held {
         tracee.set_signal_mask(ALL_BLOCKED)?;
         Ok(())
     }
+}
+
+/// Whether a thread need not be stopped to see that its stack is too small: of thousands of threads all
+/// may be so, and only the main thread's is large.
+fn is_cramped(scene: &Scene<'_>, rsp: u64) -> bool {
+    scene.maps.at(rsp).is_some() && !has_room(scene, rsp, rsp)
 }
 
 /// Whether the stack that holds `rsp` goes on far enough below what is written.

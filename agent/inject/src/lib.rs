@@ -40,6 +40,7 @@ mod scene;
 mod seccomp;
 mod status;
 pub mod survey;
+mod turn;
 mod unwind;
 mod xstate;
 

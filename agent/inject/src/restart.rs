@@ -29,22 +29,35 @@ pub(crate) fn behind_syscall(registers: &Registers, code_before: &[u8]) -> bool 
     registers.orig_rax as i64 >= 0 && code_before.ends_with(&[0x0f, 0x05])
 }
 
-/// Calls that return EINTR at any stop, though no handler ran, and that may simply be made again.
-/// Never `close`.
+/// Calls that return EINTR at any stop, though no handler ran (signal(7), "interruption of system calls
+/// by stop signals"), and that have then done nothing yet: they may simply be made again. Never `close`.
+/// Reading and writing are there for sockets that have a time-out.
+const RETURN_EINTR: &[i64] = &[
+    libc::SYS_epoll_wait,
+    libc::SYS_epoll_pwait,
+    libc::SYS_epoll_pwait2,
+    libc::SYS_read,
+    libc::SYS_readv,
+    libc::SYS_write,
+    libc::SYS_writev,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_recvmmsg,
+    libc::SYS_sendto,
+    libc::SYS_sendmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_connect,
+    libc::SYS_accept,
+    libc::SYS_accept4,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_semop,
+    libc::SYS_semtimedop,
+    libc::SYS_io_getevents,
+    libc::SYS_io_uring_enter,
+];
+
 fn returns_eintr(number: i64) -> bool {
-    [
-        libc::SYS_epoll_wait,
-        libc::SYS_epoll_pwait,
-        libc::SYS_epoll_pwait2,
-        libc::SYS_recvfrom,
-        libc::SYS_recvmsg,
-        libc::SYS_accept,
-        libc::SYS_accept4,
-        libc::SYS_sendto,
-        libc::SYS_sendmsg,
-        libc::SYS_rt_sigtimedwait,
-    ]
-    .contains(&number)
+    RETURN_EINTR.contains(&number)
 }
 
 /// Registers that make the call again, if it already carries an EINTR that only we have caused.
@@ -150,7 +163,11 @@ mod tests {
         let restart = plan(&at(libc::SYS_close, EINTR), &[]);
         assert_eq!((restart.home.rip, restart.home.rax as i64), (0x1002, EINTR));
         assert!(early_rewind(&at(libc::SYS_close, EINTR)).is_none());
-        assert!(early_rewind(&at(libc::SYS_epoll_wait, EINTR)).is_some());
+        for number in
+            [libc::SYS_epoll_wait, libc::SYS_read, libc::SYS_semop, libc::SYS_io_getevents]
+        {
+            assert!(early_rewind(&at(number, EINTR)).is_some());
+        }
     }
 
     #[test]
