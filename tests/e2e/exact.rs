@@ -74,7 +74,7 @@ on_every_python!(a_later_session_starts_from_zero, three_sessions);
 
 fn foreign_threads(python: &Python) {
     let folder = scratch();
-    let embedding = match python.embedding(folder.path()) {
+    let embedding = match python.embedding("programs/embed.c", folder.path()) {
         Ok(embedding) => embedding,
         Err(reason) => return skip(&reason),
     };

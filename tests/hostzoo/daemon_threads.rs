@@ -1,6 +1,6 @@
 //! Finalisation with daemon threads at work, while gilscope is attached, or just attaches.
 
-use crate::cycle;
+use crate::cycle_with_remedy;
 use crate::harness::process::{Ended, Process};
 use crate::harness::session::gilscope;
 use crate::harness::{Program, Python, Session, scratch};
@@ -55,7 +55,7 @@ on_typical_pythons!(daemon_threads_at_exit_while_attaching_end_as_ever, while_at
 fn after_detach(python: &Python) {
     let mut program = Program::start(python, "exits.py", &["7"]);
     for _ in 0..3 {
-        cycle(&program, true).unwrap();
+        cycle_with_remedy(&program).unwrap();
     }
     program.say("stop");
     let ended = program.end();

@@ -7,13 +7,25 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+mod compiled;
 mod contract;
+mod crowd;
 mod daemon_threads;
+mod eintr;
+mod embedded;
+mod hindered;
+mod killed;
+mod naive;
+mod race;
+mod residue;
+mod results;
 
 use contract::State;
-use harness::session::{gilscope, run};
-use harness::{Program, Python, interpreters, process::Process, scratch, tests_dir};
+use harness::process::{Ended, Process};
+use harness::session::gilscope;
+use harness::{Program, Python, interpreters, scratch, tests_dir};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Attach and detach this often at least, the last times with the host quiet again.
@@ -27,20 +39,32 @@ struct Seen {
     stderr: String,
 }
 
-/// May an attach be refused? A host that closes every descriptor closes the agent's, too.
+/// May an attach be refused?
 #[derive(Clone, Copy, PartialEq)]
 enum Attach {
     Succeeds,
+    /// A host that closes every descriptor closes the agent's, too.
     MayBeRefused,
+    /// A host that runs another program in the middle of it; what its earlier programs had mapped is gone.
+    MayBeReplaced,
 }
 
 fn command(python: &Python, host: &str) -> Command {
     let mut command = Command::new(&python.path);
     let folder =
         if host.starts_with("programs/") { tests_dir() } else { tests_dir().join("hostzoo/hosts") };
-    command.arg(folder.join(host)).env("PYTHONPATH", tests_dir().join("programs"));
+    let mut path = vec![tests_dir().join("programs")];
+    path.extend(packages(python).filter(|_| host.starts_with("gevent")));
+    command.arg(folder.join(host)).env("PYTHONPATH", std::env::join_paths(path).expect("no colon"));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
+}
+
+/// Where `tests/run` has installed `requirements.txt` for this interpreter, if it has.
+fn packages(python: &Python) -> Option<PathBuf> {
+    let (major, minor) = python.version;
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("packages-{major}.{minor}"));
+    folder.exists().then_some(folder)
 }
 
 fn end(program: Program, truth: Value) -> Seen {
@@ -57,17 +81,25 @@ fn alone(python: &Python, host: &str) -> (Seen, State) {
     (end(program, truth), state)
 }
 
-/// One attach and detach, with I/O threads first in between or not; what went wrong, if anything did.
-fn cycle(program: &Program, tried: bool) -> Result<(), String> {
-    let folder = scratch();
-    let file = folder.path().join("r.gilscope");
-    let file = file.to_str().expect("UTF-8");
-    let pid = program.pid().to_string();
-    let mut arguments = vec!["attach", &pid, "-d", "20ms", "--no-dashboard", "-q", "-o", file];
-    if tried {
-        arguments.extend(["--try", "io-priority"]);
-    }
-    let ended = run(&arguments);
+/// One attach and detach with more options, however it ends.
+fn try_cycle(program: &Program, options: &[&str]) -> Ended {
+    let (folder, pid) = (scratch(), program.pid().to_string());
+    let mut command = gilscope();
+    command.args(["attach", &pid, "-d", "20ms", "--no-dashboard", "-q", "-o"]);
+    Process::start(command.arg(folder.path().join("r.gilscope")).args(options)).finish()
+}
+
+/// One attach and detach; what went wrong, if anything did.
+fn cycle(program: &Program) -> Result<(), String> {
+    judged(&try_cycle(program, &[]))
+}
+
+/// [`cycle`] with I/O threads first in between.
+fn cycle_with_remedy(program: &Program) -> Result<(), String> {
+    judged(&try_cycle(program, &["--try", "io-priority"]))
+}
+
+fn judged(ended: &Ended) -> Result<(), String> {
     if ended.status.success() { Ok(()) } else { Err(format!("{ended:?}")) }
 }
 
@@ -75,20 +107,23 @@ fn attached(python: &Python, host: &str, attach: Attach) -> (Seen, State) {
     let mut program = Program::from_command(&mut command(python, host));
     program.wait_quiet();
     program.say("go");
-    let (mut residue, mut refused, mut truth) = (Vec::new(), 0, None);
+    let (mut residue, mut n, mut refused, mut truth) = (Vec::new(), 0, 0, None);
     while truth.is_none() || residue.len() < CYCLES {
+        n += 1;
         // Every other time, so that waiters are left on short deadlines, too.
-        match cycle(&program, (residue.len() + refused) % 2 == 1) {
+        match if n % 2 == 0 { cycle_with_remedy(&program) } else { cycle(&program) } {
+            Ok(()) if attach == Attach::MayBeReplaced && truth.is_none() => {}
             Ok(()) => residue.push(program.n_residue_maps()),
-            Err(_) if attach == Attach::MayBeRefused && truth.is_none() => refused += 1,
-            Err(said) => panic!("cycle {} on {host}: {said}", residue.len()),
+            Err(_) if attach != Attach::Succeeds && truth.is_none() => refused += 1,
+            Err(said) => panic!("cycle {n} on {host}: {said}"),
         }
         truth = truth.or_else(|| program.truth_if_said());
     }
     program.wait_quiet();
     let second = residue[1];
     assert!(residue[1..].iter().all(|n| *n == second), "mappings of ours grow: {residue:?}");
-    println!("{} cycles, {refused} refused, {second} mappings of ours left", residue.len());
+    println!("{second} mappings of ours left");
+    results::note("attached and detached", &format!("{host} {:?}", python.path), n, refused);
     let state = State::of(&program);
     (end(program, truth.expect("said")), state)
 }
@@ -112,6 +147,11 @@ fn preloaded(python: &Python, host: &str) -> Seen {
 }
 
 fn undisturbed(python: &Python, host: &str, attach: Attach) {
+    if host.starts_with("gevent") && packages(python).is_none() {
+        return interpreters::skip(
+            "gevent is not installed for this interpreter (tests/run does it)",
+        );
+    }
     let (seen, state) = alone(python, host);
     let (seen_attached, state_attached) = attached(python, host, attach);
     assert_eq!(seen_attached, seen, "attached and detached");
@@ -157,4 +197,49 @@ host!(
     "asyncio_tasks.py",
     Succeeds,
     [python_3_6 "3.6", debian_3_11 "debian 3.11", python_3_12 "3.12", python_3_13 "3.13"]
+);
+host!(raw_clones_are_undisturbed, "raw_clone.py", Succeeds, [python_2_7 "2.7", python_3_12 "3.12"]);
+host!(
+    a_vfork_storm_is_undisturbed,
+    "vforks.py",
+    Succeeds,
+    [python_3_6 "3.6", debian_3_11 "debian 3.11", python_3_13 "3.13"]
+);
+host!(a_gc_storm_is_undisturbed, "gc_storm.py", Succeeds, [python_2_7 "2.7", python_3_13 "3.13"]);
+host!(
+    pipes_at_full_rate_are_undisturbed,
+    "pipe_rate.py",
+    Succeeds,
+    [python_2_7 "2.7", python_3_9 "3.9", python_3_12 "3.12"]
+);
+host!(gevent_is_undisturbed, "gevent_hub.py", Succeeds, [python_3_9 "3.9", python_3_12 "3.12"]);
+host!(
+    robust_mutexes_are_undisturbed,
+    "robust.py",
+    Succeeds,
+    [python_2_7 "2.7", debian_3_11 "debian 3.11", python_3_13 "3.13"]
+);
+host!(
+    small_stacks_are_undisturbed,
+    "small_stacks.py",
+    Succeeds,
+    [python_2_7 "2.7", debian_3_11 "debian 3.11", python_3_12 "3.12"]
+);
+host!(
+    a_host_that_drops_its_rights_is_undisturbed,
+    "setuid_drop.py",
+    Succeeds,
+    [python_2_7 "2.7", python_3_12 "3.12"]
+);
+host!(
+    a_host_that_replaces_itself_is_undisturbed,
+    "exec_loop.py",
+    MayBeReplaced,
+    [python_2_7 "2.7", debian_3_11 "debian 3.11", python_3_12 "3.12"]
+);
+host!(
+    queued_signals_are_undisturbed,
+    "realtime.py",
+    Succeeds,
+    [python_2_7 "2.7", python_3_6 "3.6", python_3_12 "3.12"]
 );

@@ -37,8 +37,8 @@ impl Python {
         self.version.0 >= 3
     }
 
-    /// Builds `tests/programs/embed.c` against this interpreter, or says why that cannot be.
-    pub(crate) fn embedding(&self, into: &Path) -> Result<PathBuf, String> {
+    /// Builds a C program of `tests` that embeds an interpreter against this one, or says why not.
+    pub(crate) fn embedding(&self, source: &str, into: &Path) -> Result<PathBuf, String> {
         let bin = self.path.parent().ok_or("no folder")?;
         let config = bin.join("python3-config");
         let flags = Command::new(&config)
@@ -51,14 +51,14 @@ impl Python {
         let compiled = Command::new("cc")
             .args(["-O2", "-o"])
             .arg(&program)
-            .arg(super::tests_dir().join("programs/embed.c"))
+            .arg(super::tests_dir().join(source))
             .args(flags.split_whitespace())
             .arg(rpath)
             .output()
             .map_err(|e| format!("cc: {e}"))?;
         if !compiled.status.success() {
             return Err(format!(
-                "embed.c does not build: {}",
+                "{source} does not build: {}",
                 String::from_utf8_lossy(&compiled.stderr)
             ));
         }

@@ -102,6 +102,21 @@ impl Program {
         );
     }
 
+    /// Whether it has not ended.
+    pub(crate) fn lives(&self) -> bool {
+        std::fs::read_to_string(format!("/proc/{}/stat", self.pid()))
+            .is_ok_and(|stat| !stat.contains(") Z"))
+    }
+
+    /// Ids of the threads it has now, the main thread first.
+    pub(crate) fn thread_ids(&self) -> Vec<u32> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).expect("it lives");
+        let id = |task: std::fs::DirEntry| task.file_name().to_str()?.parse().ok();
+        let mut ids: Vec<u32> = tasks.flatten().filter_map(id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// Threads it has now.
     pub(crate) fn n_threads(&self) -> usize {
         entries(Path::new(&format!("/proc/{}/task", self.pid())))
