@@ -277,7 +277,7 @@ fn what_cannot_be_attached_is_told_before_anything_is_done() {
     );
     let preload = "gilscope: --method preload is for a program that starts: ";
     gilscope.fails(&["attach", "1", "--method", "preload"], 2, preload);
-    let remote_debug = "gilscope: --method remote-debug is for Python 3.14 and later: ";
+    let remote_debug = "gilscope: --method remote-debug is not there yet: ";
     gilscope.fails(&["attach", "1", "--method", "remote-debug"], 3, remote_debug);
     gilscope.fails(&["record", "1", "-o", "there"], 1, "gilscope: there exists; pass -f");
     gilscope.fails(&["record", "1", "-o", "no/f"], 1, "gilscope: cannot write no/f: No such file");

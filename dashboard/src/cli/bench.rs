@@ -21,7 +21,7 @@ Examples:
   gilscope bench --python /usr/bin/python3 --python ./venv/bin/python --tests lock,http -o bench.html
   gilscope bench --try io-priority --try switch-interval=1ms --rounds 5 --json";
 
-/// Measure how threads share the GIL: CPU pairs, producer and consumer, a web server, foreign threads
+/// Measure how threads share the GIL, with and without a remedy
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Flags {
