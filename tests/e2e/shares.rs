@@ -39,10 +39,13 @@ fn watch_whole(python: &Python, file: &str, args: &[&str]) -> (Value, Report) {
 fn busy(python: &Python) {
     let report = watch_busy(Program::start(python, "busy3.py", &[]));
     let utilization = report.ratio("gil.utilization");
-    assert!((0.95..=1.0).contains(&utilization), "utilization {utilization}");
+    // A thread of 2.7 that has posted may lose its core before it waits: where others use the machine,
+    // it neither holds nor waits for a while (on an idle one 0.98 and 1.9 were seen).
+    let (least_held, least) = if python.has_switch_interval() { (0.95, 1.5) } else { (0.85, 0.8) };
+    assert!((least_held..=1.0).contains(&utilization), "utilization {utilization}");
     report.check_sums(false);
     let waiters = report.ratio("gil.waiters_mean");
-    assert!((1.5..=2.0).contains(&waiters), "of three busy threads two wait: {waiters}");
+    assert!((least..=2.0).contains(&waiters), "of three busy threads two wait: {waiters}");
     for i in 0..3 {
         assert_eq!(report.thread(&format!("cpu-{i}"))["class"], "cpu");
     }

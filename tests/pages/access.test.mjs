@@ -66,12 +66,12 @@ describe("accessibility", { skip, concurrency: false }, () => {
   test("[ and ] go from mark to mark", async () => {
     const { marks } = await api(server, "/api/sessions/2");
     await open("#/cpu?s=2&last=0", "main:not([hidden]) .chip");
-    await page.locator("h1").click();
-    await page.mouse.move(5, 5);
-    await page.keyboard.press("[");
+    await page.locator(".stack .chart").focus();
+    await page.keyboard.press("Home");
+    await page.keyboard.press("]");
     await said(/^Mark /);
     const first = await page.locator(".for-screen-readers[aria-live]").innerText();
-    await page.keyboard.press("[");
+    await page.keyboard.press("]");
     await until("another mark", () => page.locator(".for-screen-readers[aria-live]").innerText(),
       (text) => text !== first && marks.some(({ name }) => text === `Mark ${name}`));
   });
