@@ -7,7 +7,7 @@ import { startBrowser } from "./harness.mjs";
 import { startGilscope } from "./real.mjs";
 
 const ASSETS = fileURLToPath(new URL("../../dashboard/assets", import.meta.url));
-const BYTES_MAX = 250_000;
+const BYTES_MAX = 350_000;
 /** What to look at, and what tells that it is drawn. */
 const PAGES = {
   "cpu-page": ["#/cpu?s=1&last=30", ".stack canvas"],

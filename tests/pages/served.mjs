@@ -1,10 +1,11 @@
 // A real gilscope with real targets for the page tests: the release binary, Python programs of
 // tests/programs that speak as handshake.py does, and a folder that holds their recordings.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { gilscope } from "./real.mjs";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
@@ -18,14 +19,6 @@ export const noTargets = existsSync(PYTHON) ? null : `${PYTHON} is missing; apt 
 /** Without what a user may have set: that must not decide a test. */
 function plainEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("GILSCOPE_")));
-}
-
-/** The release build, unless PAGES_BINARY names one that was built before. */
-function binary() {
-  if (process.env.PAGES_BINARY) return process.env.PAGES_BINARY;
-  const built = spawnSync("cargo", ["build", "--release", "--locked", "--quiet"], { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
-  if (built.status !== 0) throw new Error(`cargo build --release failed:\n${built.stderr}`);
-  return `${TARGET}/release/gilscope`;
 }
 
 /** A child whose lines can be waited for; `end` asks, waits, and at last kills by its own id. */
@@ -92,7 +85,7 @@ export async function startProgram(file, args = []) {
 export async function startGilscope(args) {
   const folder = mkdtempSync(`${tmpdir()}/gilscope-pages-`);
   const environment = { ...plainEnvironment(), XDG_RUNTIME_DIR: folder, XDG_CONFIG_HOME: folder, NO_COLOR: "1" };
-  const child = new Child(binary(), [...args, "--listen", "127.0.0.1:0"], { cwd: folder, stdio: ["ignore", "ignore", "pipe"], env: environment }, "stderr");
+  const child = new Child(gilscope(), [...args, "--listen", "127.0.0.1:0"], { cwd: folder, stdio: ["ignore", "ignore", "pipe"], env: environment }, "stderr");
   const url = /http:\S+/.exec(await child.line(/dashboard: http/))[0];
   return {
     url, folder, origin: new URL(url).origin, pid: child.pid, lines: child.lines,
