@@ -6,6 +6,8 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
+/** Longest wait for Chromium to close. */
+const CLOSE_MS = 20_000;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 const CHROMIUM = "/usr/bin/chromium";
@@ -48,6 +50,9 @@ export async function api(server, path, options = {}) {
 /** A browser that is logged in; `faults` lists what pages did wrong. */
 export async function startBrowser(server) {
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
+  // Chromium was once seen not to close on a crowded machine; what was tested stands all the same.
+  const close = browser.close.bind(browser);
+  browser.close = () => Promise.race([close(), new Promise((done) => setTimeout(done, CLOSE_MS).unref())]);
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, acceptDownloads: true });
   const page = await context.newPage();
   const faults = [];
