@@ -40,16 +40,20 @@ where
         return Err(OutputError::Exists { path: path.into() }.into());
     }
     let failed = |cause| E::from(output_error(path, cause));
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     // Created exclusively and with mode 0600; removed when dropped.
     let temporary = tempfile::Builder::new()
         .prefix(".gilscope-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))
+        .tempfile_in(folder_of(path))
         .map_err(failed)?;
     fill_file(temporary.as_file(), path, fill)?;
     temporary.as_file().sync_all().map_err(failed)?;
     let kept = if force { temporary.persist(path) } else { temporary.persist_noclobber(path) };
     kept.map(drop).map_err(|error| failed(error.error))
+}
+
+/// The folder that `path` stands in; "." for a bare name.
+pub fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn fill_file<E: From<OutputError>>(

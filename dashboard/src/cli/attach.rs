@@ -1,7 +1,7 @@
 //! `gilscope attach` and `gilscope record`: get into running processes, watch, and leave them.
 
 use super::daemon::{Daemon, EndSignals};
-use super::flags::{self, Output, Serving, Watching};
+use super::flags::{self, Watching};
 use super::watch::{RecordTo, Watch, check_method, folder, over};
 use super::{Context, Lay, list};
 use crate::errors::Failure;
@@ -32,14 +32,7 @@ pub(crate) struct Flags {
     #[arg(short, long, value_name = "TIME", value_parser = flags::duration)]
     duration: Option<Duration>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    watching: Watching,
-    #[command(flatten)]
-    serving: Serving,
-    /// Serve no dashboard
-    #[arg(long, conflicts_with_all = ["listen", "open"])]
-    no_dashboard: bool,
+    session: flags::Session,
 }
 
 const RECORD_EXAMPLES: &str = "\
@@ -68,12 +61,7 @@ pub(crate) struct RecordFlags {
 
 impl Lay for Flags {
     fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
-        self.watching.lay(layers)?;
-        self.serving.lay(layers)?;
-        match self.no_dashboard {
-            true => layers.set("--no-dashboard", "dashboard", "false"),
-            false => Ok(()),
-        }
+        self.session.lay(layers)
     }
 }
 
@@ -89,15 +77,11 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         Some(name) => vec![list::named(name)?],
         None => flags.pid,
     };
-    let to = match &flags.output.output {
-        Some(_) if pids.len() > 1 => {
-            return Err(Failure::usage("-o takes one process")
-                .remedy("run `gilscope record` for each")
-                .into());
-        }
-        Some(path) => Some(RecordTo::check(path, flags.output.force)?),
-        None => None,
-    };
+    if pids.len() > 1 && flags.session.output.output.is_some() {
+        let failure = Failure::usage("-o takes one process");
+        return Err(failure.remedy("run `gilscope record` for each").into());
+    }
+    let to = RecordTo::of(&flags.session.output)?;
     watch(pids, to, flags.duration, context).await
 }
 

@@ -91,6 +91,31 @@ impl Serving {
     }
 }
 
+/// Flags of verbs that watch a process, serve the dashboard unless told not to, and may record.
+#[derive(Debug, Args)]
+pub(crate) struct Session {
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    watching: Watching,
+    #[command(flatten)]
+    serving: Serving,
+    /// Serve no dashboard
+    #[arg(long, conflicts_with_all = ["listen", "open"])]
+    no_dashboard: bool,
+}
+
+impl Session {
+    pub(crate) fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
+        self.watching.lay(layers)?;
+        self.serving.lay(layers)?;
+        match self.no_dashboard {
+            true => layers.set("--no-dashboard", "dashboard", "false"),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Where a result goes.
 #[derive(Debug, Args)]
 pub(crate) struct Output {

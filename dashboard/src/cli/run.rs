@@ -2,7 +2,7 @@
 
 use super::child::{self, Running};
 use super::daemon::Daemon;
-use super::flags::{self, Output, Serving, Watching};
+use super::flags;
 use super::watch::{RecordTo, Watch, check_method, folder, over};
 use super::{Context, Lay};
 use crate::errors;
@@ -35,34 +35,17 @@ pub(crate) struct Flags {
     #[arg(short, long, value_name = "TIME", value_parser = flags::duration)]
     duration: Option<Duration>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    watching: Watching,
-    #[command(flatten)]
-    serving: Serving,
-    /// Serve no dashboard
-    #[arg(long, conflicts_with_all = ["listen", "open"])]
-    no_dashboard: bool,
+    session: flags::Session,
 }
 
 impl Lay for Flags {
     fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
-        self.watching.lay(layers)?;
-        self.serving.lay(layers)?;
-        match self.no_dashboard {
-            true => layers.set("--no-dashboard", "dashboard", "false"),
-            false => Ok(()),
-        }
+        self.session.lay(layers)
     }
 }
 
 pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitCode> {
-    let to = flags
-        .output
-        .output
-        .as_deref()
-        .map(|path| RecordTo::check(path, flags.output.force))
-        .transpose()?;
+    let to = RecordTo::of(&flags.session.output)?;
     check_method(context.plan.method, true)?;
     let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let (program, arguments) = flags.command.split_first().context("no command")?;

@@ -5,6 +5,7 @@ use super::flags::Serving;
 use super::{Context, Lay};
 use crate::batch::{Batch, Ended};
 use crate::hub::{HubHandle, NewSession, SessionId};
+use crate::output::folder_of;
 use crate::recording::{Recording, RecordingError};
 use crate::store::Snapshot;
 use anyhow::Context as _;
@@ -44,8 +45,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let recordings: Vec<Recording> =
         flags.files.iter().map(|path| Recording::open(path)).collect::<Result<_, _>>()?;
     let mut signals = EndSignals::catch()?;
-    let first = flags.files.first().and_then(|file| file.parent());
-    let folder = first.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = flags.files.first().map_or(Path::new("."), |file| folder_of(file));
     let mut daemon = Daemon::start(context, folder.to_owned()).await?;
     for recording in recordings {
         let name = recording.path().display().to_string();

@@ -5,7 +5,7 @@
 //! gilscope that keeps it.
 
 use super::daemon::{Daemon, EndSignals};
-use super::flags::{self, Output, Serving, Watching};
+use super::flags;
 use super::watch::{RecordTo, Watch, folder, over};
 use super::{Context, Lay};
 use crate::client::{self, Session};
@@ -49,24 +49,12 @@ pub(crate) struct Flags {
     #[arg(short, long, value_name = "TIME", value_parser = flags::duration)]
     duration: Option<Duration>,
     #[command(flatten)]
-    output: Output,
-    #[command(flatten)]
-    watching: Watching,
-    #[command(flatten)]
-    serving: Serving,
-    /// Serve no dashboard
-    #[arg(long, conflicts_with_all = ["listen", "open"])]
-    no_dashboard: bool,
+    session: flags::Session,
 }
 
 impl Lay for Flags {
     fn lay(&self, layers: &mut Layers) -> Result<(), config::Error> {
-        self.watching.lay(layers)?;
-        self.serving.lay(layers)?;
-        match self.no_dashboard {
-            true => layers.set("--no-dashboard", "dashboard", "false"),
-            false => Ok(()),
-        }
+        self.session.lay(layers)
     }
 }
 
@@ -116,8 +104,7 @@ async fn watcher_of(pid: u32) -> anyhow::Result<Option<(client::Daemon, Session)
 
 /// Attaches, looks, tries, looks, tells the difference and leaves.
 async fn try_alone(flags: Flags, remedy: Remedy, context: &Context) -> anyhow::Result<()> {
-    let output = flags.output.output.as_deref();
-    let to = output.map(|path| RecordTo::check(path, flags.output.force)).transpose()?;
+    let to = RecordTo::of(&flags.session.output)?;
     let mut signals = EndSignals::catch()?;
     let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let mut watch = Watch::attach(flags.pid, to, &daemon.hub, context).await?;

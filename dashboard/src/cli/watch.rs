@@ -4,9 +4,11 @@
 //! target is touched.
 
 use super::Context;
+use super::flags::Output;
 use crate::batch::{Batch, Ended, Target};
 use crate::errors::{Exit, Failure};
 use crate::hub::{HubError, HubHandle, SessionId};
+use crate::output::folder_of;
 use crate::recording::{Recorder, RecordingError};
 use crate::talk::{self, Talk};
 use crate::target::{Running, Watched, enter};
@@ -32,8 +34,12 @@ pub(crate) struct RecordTo {
 impl RecordTo {
     /// The folder that it goes to.
     pub(crate) fn folder(&self) -> PathBuf {
-        let parent = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        parent.unwrap_or(Path::new(".")).to_owned()
+        folder_of(&self.path).to_owned()
+    }
+
+    /// What `-o` and `-f` ask for, [checked](Self::check); none without `-o`.
+    pub(crate) fn of(output: &Output) -> anyhow::Result<Option<Self>> {
+        output.output.as_deref().map(|path| Self::check(path, output.force)).transpose()
     }
 
     /// Checks that a recording can begin at `path`, without leaving a trace.
@@ -48,9 +54,7 @@ impl RecordTo {
         if !overwrite && path.symlink_metadata().is_ok() {
             return Err(RecordingError::Exists { path }.into());
         }
-        let folder =
-            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        match tempfile::tempfile_in(folder) {
+        match tempfile::tempfile_in(folder_of(&path)) {
             Ok(_) => Ok(Self { path, overwrite }),
             Err(cause) => Err(RecordingError::Create { path, cause }.into()),
         }
