@@ -48,6 +48,20 @@ pub(crate) fn daemons() -> Result<Vec<Daemon>> {
     Ok(runfile::running(&folder)?.into_iter().map(|info| Daemon { info }).collect())
 }
 
+/// The one of `daemons` that watches process `pid`, and its session of it.
+pub(crate) async fn watcher_of(
+    pid: u32,
+    daemons: Vec<Daemon>,
+) -> Result<Option<(Daemon, Session)>> {
+    for daemon in daemons {
+        let sessions = daemon.live_sessions().await?;
+        if let Some(session) = sessions.into_iter().find(|session| session.target.pid == pid) {
+            return Ok(Some((daemon, session)));
+        }
+    }
+    Ok(None)
+}
+
 impl Daemon {
     /// Its pid.
     pub(crate) fn pid(&self) -> u32 {

@@ -1,4 +1,4 @@
-//! Puts a result where the user wants it: stdout, or a new file that is whole or not there at all.
+//! Puts a result into a new file that is whole or not there at all.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -15,9 +15,9 @@ pub enum OutputError {
     Unwritable { path: PathBuf, cause: io::Error },
 }
 
-/// Lets `fill` write the file at `path`; "-" is stdout. The file appears only when it is complete:
-/// it is filled under another name in the same folder, synced, then renamed. Only its owner may
-/// read it. An existing file is replaced only with `force`.
+/// Lets `fill` write the file at `path`. The file appears only when it is complete: it is filled
+/// under another name in the same folder, synced, then renamed. Only its owner may read it. An
+/// existing file is replaced only with `force`.
 pub fn write_atomically<E>(
     path: &Path,
     force: bool,
@@ -26,11 +26,6 @@ pub fn write_atomically<E>(
 where
     E: From<OutputError>,
 {
-    if path == Path::new("-") {
-        let mut stdout = io::stdout().lock();
-        fill(&mut stdout)?;
-        return stdout.flush().map_err(|cause| output_error(path, cause).into());
-    }
     if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
         // A device or a pipe: there is nothing to lose, and it must not be renamed away.
         let file = File::options().write(true).open(path);

@@ -27,11 +27,8 @@ impl Remedy {
     /// # Errors
     /// One line that says what is wrong and what would be right.
     pub fn parse(text: &str, plan: &Plan) -> Result<Self, String> {
-        let (name, value) = match text.split_once(['=', ' ']) {
-            Some((name, value)) => (name, Some(value.trim())),
-            None => (text, None),
-        };
-        let duration = value.map(|value| duration(value, name)).transpose()?;
+        let (name, value) = split(text);
+        let duration = value.map(|value| duration(value.trim(), name)).transpose()?;
         match (name, duration) {
             ("io-priority", wait) => {
                 let of_plan = plan.io_priority_setting;
@@ -41,7 +38,7 @@ impl Remedy {
             ("switch-interval", None) => {
                 Err("switch-interval wants a time, such as `switch-interval 1ms`".to_owned())
             }
-            _ => Err(format!("{name:?} is no remedy; there are {}", Self::NAMES.join(" and "))),
+            _ => Err(unknown(name)),
         }
     }
 
@@ -75,10 +72,20 @@ impl Remedy {
 
 /// The name in a text that may hold a value too; for undoing, where the value does not matter.
 pub fn name_of(text: &str) -> Result<&'static str, String> {
-    let wanted = text.split(['=', ' ']).next().unwrap_or_default();
-    Remedy::NAMES.into_iter().find(|name| *name == wanted).ok_or_else(|| {
-        format!("{wanted:?} is no remedy; there are {}", Remedy::NAMES.join(" and "))
-    })
+    let (wanted, _) = split(text);
+    Remedy::NAMES.into_iter().find(|name| *name == wanted).ok_or_else(|| unknown(wanted))
+}
+
+/// The name and, where one is given, the value as it stands.
+pub fn split(text: &str) -> (&str, Option<&str>) {
+    match text.split_once(['=', ' ']) {
+        Some((name, value)) => (name, Some(value)),
+        None => (text, None),
+    }
+}
+
+fn unknown(name: &str) -> String {
+    format!("{name:?} is no remedy; there are {}", Remedy::NAMES.join(" and "))
 }
 
 fn time(duration: Duration) -> String {

@@ -1,14 +1,14 @@
 //! `gilscope bench`: the thread tests of the PythonPlus post, side by side, with what the probes saw.
 
 use super::flags::{self, Output};
+use super::report::{ending, give, is_stdout};
 use super::{Context, python};
 use crate::bench::summary::{chosen, summarise};
 use crate::bench::write::{Format, write};
 use crate::bench::{Arm, Test, run as one};
 use crate::errors::Failure;
-use crate::output::{OutputError, write_atomically};
+use crate::output::OutputError;
 use crate::remedy::Remedy;
-use crate::talk;
 use clap::Args;
 use std::ffi::OsString;
 use std::path::Path;
@@ -54,12 +54,9 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let tests = chosen(&flags.tests).map_err(Failure::usage)?;
     let arms = arms(&flags, context)?;
     let format = format(&flags);
-    if let Some(path) = &flags.output.output
-        && !flags.output.force
-        && path != Path::new("-")
-        && path.symlink_metadata().is_ok()
-    {
-        return Err(OutputError::Exists { path: path.clone() }.into()); // before minutes are spent
+    let to = flags.output.output.as_deref().unwrap_or(Path::new("-"));
+    if !flags.output.force && !is_stdout(to) && to.symlink_metadata().is_ok() {
+        return Err(OutputError::Exists { path: to.into() }.into()); // before minutes are spent
     }
     let folder = tempfile::tempdir()?;
     let program = one::write_program(folder.path())?;
@@ -80,14 +77,9 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     bar.finish_and_clear();
     let summary = summarise(&arms, &tests, &outcomes, flags.duration.as_secs_f64());
     let text = write(&summary, format);
-    match &flags.output.output {
-        None => talk::print(text)?,
-        Some(path) => {
-            write_atomically(path, flags.output.force, |out| -> anyhow::Result<()> {
-                Ok(out.write_all(text.as_bytes())?)
-            })?;
-            context.talk.say(format!("written to {}", path.display()));
-        }
+    give(to, flags.output.force, |out| Ok(out.write_all(text.as_bytes())?))?;
+    if !is_stdout(to) {
+        context.talk.say(format!("written to {}", to.display()));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -118,14 +110,11 @@ fn arms(flags: &Flags, context: &Context) -> anyhow::Result<Vec<Arm>> {
 }
 
 fn format(flags: &Flags) -> Format {
-    let by_name = || {
-        let path = flags.output.output.as_deref()?;
-        match path.extension()?.to_str()? {
-            "html" | "htm" => Some(Format::Html),
-            "json" => Some(Format::Json),
-            "svg" => Some(Format::Svg),
-            _ => None,
-        }
+    let by_name = || match ending(flags.output.output.as_deref()?) {
+        "html" | "htm" => Some(Format::Html),
+        "json" => Some(Format::Json),
+        "svg" => Some(Format::Svg),
+        _ => None,
     };
     match flags.json {
         true => Format::Json,

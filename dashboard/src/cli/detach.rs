@@ -30,15 +30,10 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
 
 /// The pid of the gilscope that was asked and has left; none if no running one watches `pid`.
 async fn ask_its_daemon(pid: u32) -> anyhow::Result<Option<u32>> {
-    for daemon in client::daemons().unwrap_or_default() {
-        for session in daemon.live_sessions().await? {
-            if session.target.pid == pid {
-                daemon.detach(session.id).await?;
-                return Ok(Some(daemon.pid()));
-            }
-        }
-    }
-    Ok(None)
+    let daemons = client::daemons().unwrap_or_default();
+    let Some((daemon, session)) = client::watcher_of(pid, daemons).await? else { return Ok(None) };
+    daemon.detach(session.id).await?;
+    Ok(Some(daemon.pid()))
 }
 
 fn take_out(pid: u32) -> anyhow::Result<()> {

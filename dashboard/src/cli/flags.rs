@@ -3,6 +3,7 @@
 //! A flag that is also an option holds text here; `config` checks it, with the same words for a flag
 //! as for a file.
 
+use crate::remedy;
 use clap::{ArgAction, Args};
 use config::{Layers, help};
 use std::path::PathBuf;
@@ -130,16 +131,18 @@ pub(crate) struct Output {
 /// A remedy is an option too: its name switches it on, its value is a key of its own.
 fn lay_remedy(layers: &mut Layers, text: &str) -> Result<(), config::Error> {
     let flag = format!("--try {text}");
-    match text.split_once(['=', ' ']).unwrap_or((text, "")) {
-        ("switch-interval", interval) => layers.set(&flag, "switch_interval", interval.trim()),
-        ("io-priority", wait) => {
-            if !wait.is_empty() {
-                layers.set(&flag, "io_priority_wait", wait.trim())?;
+    let (name, value) = remedy::split(text);
+    let value = value.unwrap_or_default();
+    match name {
+        "switch-interval" => layers.set(&flag, "switch_interval", value.trim()),
+        "io-priority" => {
+            if !value.is_empty() {
+                layers.set(&flag, "io_priority_wait", value.trim())?;
             }
             layers.set(&flag, "io_priority", "true")
         }
         // An unknown remedy is refused as an unknown key is, with its own name.
-        (unknown, _) => layers.set(&flag, unknown, "true"),
+        unknown => layers.set(&flag, unknown, "true"),
     }
 }
 

@@ -8,10 +8,11 @@ use super::daemon::{Daemon, EndSignals};
 use super::flags;
 use super::watch::{RecordTo, Watch, folder, over};
 use super::{Context, Lay};
-use crate::client::{self, Session};
+use crate::client;
 use crate::errors::{Exit, Failure};
 use crate::remedy::{self, Remedy};
 use crate::report::experiments;
+use crate::talk;
 use crate::view;
 use clap::Args;
 use config::Layers;
@@ -68,7 +69,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         false => Some(Remedy::parse(&text, &context.plan).map_err(Failure::usage)?),
     };
     let name = remedy::name_of(&text).map_err(Failure::usage)?;
-    match (watcher_of(flags.pid).await?, remedy) {
+    match (client::watcher_of(flags.pid, client::daemons()?).await?, remedy) {
         (Some((daemon, session)), Some(remedy)) => {
             let setting = daemon.try_remedy(session.id, &text).await?;
             context.talk.say(format!("{} is on for {}: {setting}", remedy.name(), flags.pid));
@@ -88,18 +89,6 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The gilscope of this user that watches `pid`, if one does.
-async fn watcher_of(pid: u32) -> anyhow::Result<Option<(client::Daemon, Session)>> {
-    for daemon in client::daemons()? {
-        for session in daemon.live_sessions().await? {
-            if session.target.pid == pid {
-                return Ok(Some((daemon, session)));
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// Attaches, looks, tries, looks, tells the difference and leaves.
@@ -131,7 +120,8 @@ async fn try_alone(flags: Flags, remedy: Remedy, context: &Context) -> anyhow::R
             () = over(flags.duration) => {}
         }
         let tried = daemon.hub.with(watch.id, view::experiments).await?;
-        print!("{}", experiments::text(&tried));
+        // A closed stdout is told once the process has been left.
+        outcome = talk::print(experiments::text(&tried)).map_err(Into::into);
     }
     watch.leave(context).await?;
     daemon.stop().await;
