@@ -214,6 +214,7 @@ fn is_plain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::batch::{Batch, Change};
     use crate::collect::generate::Scenario;
     use crate::hub::{self, NewSession};
     use crate::store::Store;
@@ -236,7 +237,7 @@ mod tests {
     }
 
     /// A session of a scenario's first half in a hub, with the batches that are left.
-    async fn half_way(hub: &HubHandle) -> (SessionId, Vec<crate::batch::Batch>) {
+    async fn half_way(hub: &HubHandle) -> (SessionId, Vec<Batch>) {
         let scenario = Scenario { duration_ns: 8_000_000_000, ends: false, ..Scenario::default() };
         let (controls, orders) = tokio::sync::mpsc::channel(1);
         std::mem::forget(orders); // the keeper lives as long as the test
@@ -257,6 +258,10 @@ mod tests {
         let hub = hub::spawn();
         let recordings = Recordings::new(home.path().into(), hub.clone(), Talk::new(true));
         let (id, rest) = half_way(&hub).await;
+        let (remedy, setting) = ("switch-interval".to_owned(), "1ms".to_owned());
+        let change = Change { at_ns: 2_000_000_000, remedy, setting, on: true };
+        let tried = Batch { changes: vec![change], ..Batch::default() };
+        hub.batch(id, tried).await.unwrap();
         let name = recordings.clone().begin(id).await.unwrap();
         assert!(recordings.clone().begin(id).await.unwrap_err().contains("already"));
         assert!(recordings.clone().file(name.clone()).await.unwrap_err().contains("still being"));
@@ -279,11 +284,13 @@ mod tests {
             let mut rows = snapshot.thread_rows(range);
             // What CPU was spent with the GIL before the recording began is not told: it is unknown.
             rows.iter_mut().for_each(|row| row.cpu_parts = None);
-            (totals, rows, snapshot.blame(range), snapshot.handoffs(range))
+            let changes = snapshot.changes().to_vec();
+            (totals, rows, snapshot.blame(range), snapshot.handoffs(range), changes)
         };
         let recorded = figures(&again);
         let live = hub.with(id, move |snapshot| figures(snapshot)).await.unwrap();
         assert_eq!(recorded, live);
+        assert_eq!(recorded.4.len(), 1);
     }
 
     #[tokio::test]

@@ -36,6 +36,7 @@ impl Store {
             native_modules: self.native_modules.clone().into_iter().collect(),
             lost: self.lost.clone(),
             marks: self.marks.clone(),
+            changes: self.changes.clone(),
             notes: self.notes.clone(),
             ..Batch::default()
         };
