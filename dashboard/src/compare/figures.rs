@@ -1,7 +1,7 @@
 //! A range in figures that may be laid beside those of another range: nothing in them grows with its
 //! length. Also what `gilscope check` looks at.
 
-use crate::store::{BandParts, Distribution, Range, Snapshot, ThreadRow};
+use crate::store::{BandParts, Distribution, Range, Snapshot, ThreadRow, total};
 use serde::Serialize;
 
 /// What a figure is counted in.
@@ -140,7 +140,7 @@ fn process(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let series = snapshot.process(range, 1);
     let rss = series.rss_bytes.iter().flatten().max().map(|bytes| *bytes as f64);
     let threads = series.threads.iter().flatten().max().map(|count| f64::from(*count));
-    let lost = snapshot.lost().values().sum::<u64>() as f64;
+    let lost = total(snapshot.lost().values().copied()) as f64;
     vec![
         figure("process.rss", "memory in RAM, most", Unit::Bytes, rss),
         figure("process.threads", "threads, most", Unit::Count, threads),

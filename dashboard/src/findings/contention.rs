@@ -3,7 +3,7 @@
 use super::facts::{Facts, Thread, in_place, names, percent, place};
 use super::{Evidence, Finding, Rule};
 use crate::batch::{EventKind, ThreadKey};
-use crate::store::{BlameRow, Class};
+use crate::store::{BlameRow, Class, total};
 use crate::units::duration;
 use std::collections::BTreeMap;
 
@@ -64,7 +64,7 @@ pub fn convoy(facts: &Facts<'_>) -> Option<Finding> {
          another process, or into code that releases the GIL.",
         holder.row.name
     );
-    let cost = facts.in_threads(waiters.iter().map(|thread| thread.gil.wait_ns).sum());
+    let cost = facts.in_threads(total(waiters.iter().map(|thread| thread.gil.wait_ns)));
     let evidence = evidence(&holder.row.name, holder.row.key, blamed);
     Some(Finding { rule: Rule::Convoy, text, remedy, cost, evidence })
 }
@@ -91,7 +91,7 @@ pub fn keeps_gil(facts: &Facts<'_>) -> Vec<Finding> {
         if unanswered {
             let kept = places.entry((event.holder_end, event.code, event.line)).or_default();
             kept.times += 1;
-            kept.sum_ns += held_ns;
+            kept.sum_ns = kept.sum_ns.saturating_add(held_ns);
             kept.longest_ns = kept.longest_ns.max(held_ns);
         }
     }
@@ -180,7 +180,7 @@ pub fn saturated(facts: &Facts<'_>) -> Option<Finding> {
         Some(row) => evidence(&row.thread_name, row.thread, Some(row)),
         None => evidence(&first.row.name, first.row.key, None),
     };
-    let cost = facts.in_threads(threads.iter().map(|thread| thread.gil.wait_ns).sum());
+    let cost = facts.in_threads(total(threads.iter().map(|thread| thread.gil.wait_ns)));
     Some(Finding { rule: Rule::Saturated, text, remedy, cost, evidence })
 }
 

@@ -3,6 +3,7 @@
 use crate::batch::ThreadKey;
 use crate::store::{
     BlameRow, Class, CpuTotals, GilTotals, HandoffRow, Range, Snapshot, ThreadGilTotals, ThreadRow,
+    total,
 };
 
 /// A thread with both kinds of figures, and how long it was there.
@@ -89,7 +90,7 @@ impl<'a> Facts<'a> {
     /// The CPU thread that a thread waited for most, and the share of its waiting that was for that one.
     pub fn waited_for_cpu(&self, key: ThreadKey) -> Option<(&Thread, f64)> {
         let waits = || self.handoffs.iter().filter(|row| row.to == key && row.from != key);
-        let all_ns: u64 = waits().map(|row| row.wait_ns).sum();
+        let all_ns = total(waits().map(|row| row.wait_ns));
         let of = |row: &HandoffRow| self.thread(row.from).filter(|from| from.is(Class::Cpu));
         let holders = waits().filter_map(|row| Some((of(row)?, row.wait_ns)));
         let (holder, wait_ns) = holders.max_by_key(|(_, wait_ns)| *wait_ns)?;

@@ -2,6 +2,7 @@
 
 use super::facts::{Facts, Thread, in_place, percent};
 use super::{Evidence, Finding, Rule};
+use crate::store::total;
 use crate::units::{count, duration};
 
 /// CPython's default switch interval of 5 ms allows 200 forced releases a second, however busy the
@@ -87,10 +88,10 @@ fn poller(facts: &Facts<'_>, thread: &Thread) -> Finding {
 
 /// Threads that could run but have no core.
 pub fn cores(facts: &Facts<'_>) -> Option<Finding> {
-    let runqueue_ns: u64 = facts.threads.iter().map(|thread| thread.cpu.runqueue_ns).sum();
-    let cpu_ns: u64 = facts.threads.iter().map(|thread| thread.cpu.cpu_ns).sum();
+    let runqueue_ns = total(facts.threads.iter().map(|thread| thread.cpu.runqueue_ns));
+    let cpu_ns = total(facts.threads.iter().map(|thread| thread.cpu.cpu_ns));
     let waiting = facts.in_threads(runqueue_ns);
-    let share = runqueue_ns as f64 / (runqueue_ns + cpu_ns).max(1) as f64;
+    let share = runqueue_ns as f64 / total([runqueue_ns, cpu_ns]).max(1) as f64;
     if waiting < RUNQUEUE_MIN || share < RUNQUEUE_SHARE_MIN {
         return None;
     }
@@ -116,7 +117,7 @@ pub fn cores(facts: &Facts<'_>) -> Option<Finding> {
 
 /// Any loss at all: a timeline with gaps must say so.
 pub fn events_lost(facts: &Facts<'_>) -> Option<Finding> {
-    let lost: u64 = facts.snapshot.lost().values().sum();
+    let lost = total(facts.snapshot.lost().values().copied());
     let (cause, most) = facts.snapshot.lost().iter().max_by_key(|(_, lost)| **lost)?;
     if lost == 0 {
         return None;

@@ -266,6 +266,19 @@ fn any_loss_is_said_and_comes_last() {
 }
 
 #[test]
+fn counters_of_a_target_that_lies_do_not_overflow() {
+    let most = |batch: &mut Batch| {
+        let causes = ["ring_full", "nested"];
+        batch.lost.extend(causes.map(|cause| (cause.to_owned(), u64::MAX)));
+        batch.cpu.iter_mut().for_each(|cpu| cpu.runqueue_ns = u64::MAX);
+        batch.thread_gil.iter_mut().for_each(|gil| gil.wait_ns = u64::MAX);
+        let pair = |from| HandoffTotal { from, to: IO, count: 9, wait_ns: u64::MAX };
+        batch.handoffs.extend([MAIN, IO].map(pair));
+    };
+    assert!(rules_of(most).contains(&Rule::EventsLost));
+}
+
+#[test]
 fn a_short_span_says_nothing() {
     let half = SPAN_NS_MIN / 2;
     let short = |batch: &mut Batch| {

@@ -32,7 +32,7 @@ struct Node {
 
 impl Node {
     fn add(&mut self, names: &[String], wait_ns: u64) {
-        self.wait_ns += wait_ns;
+        self.wait_ns = self.wait_ns.saturating_add(wait_ns);
         if let Some((first, rest)) = names.split_first() {
             self.children.entry(first.clone()).or_default().add(rest, wait_ns);
         }

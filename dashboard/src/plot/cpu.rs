@@ -115,9 +115,8 @@ pub fn draw(
     // The legend reads from top to bottom, as the stack does.
     let mut entries: Vec<_> = colors.iter().copied().zip(&series.bands).rev().map(entry).collect();
     for part in Part::ALL {
-        let known: Vec<u64> =
-            series.bands.iter().filter_map(|band| part.of(band)).map(|part| part.0).collect();
-        let sum_ns = known.into_iter().fold(0, u64::saturating_add);
+        let known = series.bands.iter().filter_map(|band| part.of(band));
+        let sum_ns = total(known.map(|part| part.0));
         if sum_ns > 0 {
             let (color, name) = (part.paint(MAIN, &mut patterns), part.name().to_owned());
             entries.push(Entry { color, name, figure: cores(sum_ns) });

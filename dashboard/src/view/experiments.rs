@@ -5,7 +5,7 @@
 //! before, so that both columns speak of the same threads.
 
 use crate::batch::{Change, ThreadKey};
-use crate::store::{Class, Range, Snapshot, ThreadRow};
+use crate::store::{Class, Range, Snapshot, ThreadRow, total};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -105,7 +105,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range, classes: &Classes) -> Opti
     };
     let (io, cpu) = (of(Class::Io), of(Class::Cpu));
     let sum = |rows: &[&ThreadRow], of: fn(&crate::store::ThreadGilTotals) -> u64| -> u64 {
-        rows.iter().filter_map(|row| row.gil.as_ref().map(of)).sum()
+        total(rows.iter().filter_map(|row| row.gil.as_ref().map(of)))
     };
     let contended = sum(&io, |gil| gil.acquires_contended);
     let (held, waited) = (sum(&cpu, |gil| gil.hold_ns), sum(&cpu, |gil| gil.wait_ns));
