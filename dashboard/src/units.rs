@@ -16,6 +16,11 @@ pub fn maybe(ns: Option<u64>) -> String {
     ns.map_or("–".into(), duration)
 }
 
+/// "app.py" of "/srv/app.py".
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 /// "12.3 %".
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)

@@ -4,7 +4,7 @@ use super::facts::{Facts, Thread, in_place, names, percent, place};
 use super::{Evidence, Finding, Rule};
 use crate::batch::{EventKind, ThreadKey};
 use crate::store::{BlameRow, Class, total};
-use crate::units::duration;
+use crate::units::{base_name, duration};
 use std::collections::BTreeMap;
 
 /// A thread that waits less of its life for the GIL is not held up in a way that a person would notice.
@@ -65,7 +65,7 @@ pub fn convoy(facts: &Facts<'_>) -> Option<Finding> {
         holder.row.name
     );
     let cost = facts.in_threads(total(waiters.iter().map(|thread| thread.gil.wait_ns)));
-    let evidence = evidence(&holder.row.name, holder.row.key, blamed);
+    let evidence = facts.evidence("gil", holder);
     Some(Finding { rule: Rule::Convoy, text, remedy, cost, evidence })
 }
 
@@ -130,7 +130,7 @@ fn kept_finding(
             && row.file.as_ref() == Some(&code.file)
     };
     let row = facts.blame.iter().find(same)?;
-    let module = row.native_module.as_deref().map(|path| path.rsplit('/').next().unwrap_or(path));
+    let module = row.native_module.as_deref().map(base_name);
     let text = format!(
         "{} kept the GIL in {} for up to {} while others asked for it{}: {} of waiting in {} waits.",
         thread.row.name,
@@ -144,7 +144,7 @@ fn kept_finding(
         "A C call answers no drop request: give it less at a time, release the GIL inside it, \
                   or run it in another process."
             .to_owned();
-    let evidence = evidence(&thread.row.name, holder, Some(row));
+    let evidence = Evidence::of("gil", holder, &thread.row.name, Some(row));
     Some(Finding { rule: Rule::KeepsGil, text, remedy, cost, evidence })
 }
 
@@ -160,7 +160,6 @@ pub fn saturated(facts: &Facts<'_>) -> Option<Finding> {
         return None;
     }
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.gil.hold_ns));
-    let first = threads[0];
     let worst = facts.blame.iter().find(|row| row.function.is_some());
     let most = worst.map_or(String::new(), |row| {
         let share = row.wait_inflicted_ns as f64 / totals.waited_ns.max(1) as f64;
@@ -177,18 +176,9 @@ pub fn saturated(facts: &Facts<'_>) -> Option<Finding> {
                   more cores."
             .to_owned();
     let evidence = match worst {
-        Some(row) => evidence(&row.thread_name, row.thread, Some(row)),
-        None => evidence(&first.row.name, first.row.key, None),
+        Some(row) => Evidence::of("gil", row.thread, &row.thread_name, Some(row)),
+        None => facts.evidence("gil", threads[0]),
     };
     let cost = facts.in_threads(total(threads.iter().map(|thread| thread.gil.wait_ns)));
     Some(Finding { rule: Rule::Saturated, text, remedy, cost, evidence })
-}
-
-fn evidence(name: &str, key: ThreadKey, blamed: Option<&BlameRow>) -> Evidence {
-    Evidence {
-        page: "gil",
-        thread: Some(key),
-        thread_name: Some(name.to_owned()),
-        function: blamed.and_then(|row| row.function.clone()),
-    }
 }

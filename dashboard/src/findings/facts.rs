@@ -1,10 +1,12 @@
 //! The figures that the rules look at, gathered once, and how they are put into words.
 
+use super::Evidence;
 use crate::batch::ThreadKey;
 use crate::store::{
     BlameRow, Class, CpuTotals, GilTotals, HandoffRow, Range, Snapshot, ThreadGilTotals, ThreadRow,
     total,
 };
+use crate::units::base_name;
 
 /// A thread with both kinds of figures, and how long it was there.
 pub struct Thread {
@@ -24,6 +26,16 @@ impl Thread {
     /// `part_ns` of its life.
     pub fn share(&self, part_ns: u64) -> f64 {
         part_ns as f64 / self.life_ns as f64
+    }
+
+    /// Voluntary releases in a second of its life.
+    pub fn polls_per_s(&self) -> f64 {
+        self.gil.releases_voluntary as f64 * 1e9 / self.life_ns as f64
+    }
+
+    /// Of its voluntary releases, the share in which it went to sleep.
+    pub fn sleeps_per_poll(&self) -> f64 {
+        self.cpu.switches_voluntary as f64 / self.gil.releases_voluntary.max(1) as f64
     }
 
     pub fn is(&self, class: Class) -> bool {
@@ -101,6 +113,11 @@ impl<'a> Facts<'a> {
     pub fn blamed(&self, holder: ThreadKey) -> Option<&BlameRow> {
         self.blame.iter().find(|row| row.thread == holder && row.function.is_some())
     }
+
+    /// A page that shows a thread, and what that one ran.
+    pub fn evidence(&self, page: &'static str, thread: &Thread) -> Evidence {
+        Evidence::of(page, thread.row.key, &thread.row.name, self.blamed(thread.row.key))
+    }
 }
 
 /// "json.dumps, app.py:88".
@@ -109,7 +126,7 @@ pub fn place(row: &BlameRow) -> String {
     let Some(file) = row.file.as_deref().filter(|file| !file.is_empty()) else {
         return function.to_owned();
     };
-    let file = file.rsplit('/').next().unwrap_or(file);
+    let file = base_name(file);
     match row.line {
         Some(line) => format!("{function}, {file}:{line}"),
         None => format!("{function}, {file}"),

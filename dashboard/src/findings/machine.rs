@@ -42,33 +42,28 @@ pub fn switch_interval(facts: &Facts<'_>) -> Option<Finding> {
         "Look for sys.setswitchinterval: a longer interval gives throughput back, and I/O \
                   threads wait longer."
             .to_owned();
-    let evidence = evidence("gil", Some(most), facts);
+    let evidence = facts.evidence("gil", most);
     Some(Finding { rule: Rule::SwitchInterval, text, remedy, cost: free, evidence })
 }
 
 /// Threads that give the GIL away and take it back without ever waiting for anything.
 pub fn busy_pollers(facts: &Facts<'_>) -> Vec<Finding> {
     let polls = |thread: &&Thread| {
-        let per_s = thread.gil.releases_voluntary as f64 * 1e9 / thread.life_ns as f64;
-        let sleeps =
-            thread.cpu.switches_voluntary as f64 / thread.gil.releases_voluntary.max(1) as f64;
         thread.row.cpu.is_some()
-            && per_s >= POLLS_PER_S_MIN
-            && sleeps <= POLLER_SLEEPS_MAX
+            && thread.polls_per_s() >= POLLS_PER_S_MIN
+            && thread.sleeps_per_poll() <= POLLER_SLEEPS_MAX
             && thread.share(thread.cpu.cpu_ns) >= POLLER_CPU_MIN
     };
     facts.threads.iter().filter(polls).map(|thread| poller(facts, thread)).collect()
 }
 
 fn poller(facts: &Facts<'_>, thread: &Thread) -> Finding {
-    let per_s = thread.gil.releases_voluntary as f64 * 1e9 / thread.life_ns as f64;
-    let sleeps = thread.cpu.switches_voluntary as f64 / thread.gil.releases_voluntary.max(1) as f64;
     let text = format!(
         "{} gave the GIL away and took it back {} times a second, slept in {:.1} % of them, and used {} \
          of a core{}.",
         thread.row.name,
-        count(per_s as u64),
-        sleeps * 100.0,
+        count(thread.polls_per_s() as u64),
+        thread.sleeps_per_poll() * 100.0,
         percent(thread.share(thread.cpu.cpu_ns)),
         in_place(facts.blamed(thread.row.key)),
     );
@@ -77,13 +72,7 @@ fn poller(facts: &Facts<'_>, thread: &Thread) -> Finding {
                   each call."
             .to_owned();
     let cost = facts.in_threads(thread.cpu.cpu_ns);
-    Finding {
-        rule: Rule::BusyPoller,
-        text,
-        remedy,
-        cost,
-        evidence: evidence("gil", Some(thread), facts),
-    }
+    Finding { rule: Rule::BusyPoller, text, remedy, cost, evidence: facts.evidence("gil", thread) }
 }
 
 /// Threads that could run but have no core.
@@ -111,7 +100,7 @@ pub fn cores(facts: &Facts<'_>) -> Option<Finding> {
     let remedy = "More wants to run here than there are cores: other processes, a quota, or more \
                   threads in C code than cores; while a holder waits for a core, so does the GIL."
         .to_owned();
-    let evidence = evidence("cpu", Some(most), facts);
+    let evidence = facts.evidence("cpu", most);
     Some(Finding { rule: Rule::Cores, text, remedy, cost: waiting, evidence })
 }
 
@@ -129,16 +118,6 @@ pub fn events_lost(facts: &Facts<'_>) -> Option<Finding> {
         count(*most),
     );
     let remedy = "Larger rings (`ring_bytes` in the configuration) lose fewer.".to_owned();
-    let evidence = evidence("overview", None, facts);
+    let evidence = Evidence { page: "overview", thread: None, thread_name: None, function: None };
     Some(Finding { rule: Rule::EventsLost, text, remedy, cost: 0.0, evidence })
-}
-
-fn evidence(page: &'static str, thread: Option<&Thread>, facts: &Facts<'_>) -> Evidence {
-    let blamed = thread.and_then(|thread| facts.blamed(thread.row.key));
-    Evidence {
-        page,
-        thread: thread.map(|thread| thread.row.key),
-        thread_name: thread.map(|thread| thread.row.name.clone()),
-        function: blamed.and_then(|row| row.function.clone()),
-    }
 }

@@ -11,7 +11,7 @@ mod machine;
 mod tests;
 
 use crate::batch::ThreadKey;
-use crate::store::{Range, Snapshot};
+use crate::store::{BlameRow, Range, Snapshot};
 use facts::Facts;
 use serde::Serialize;
 
@@ -41,6 +41,17 @@ pub struct Evidence {
     pub thread_name: Option<String>,
     /// The function that the thread ran, if that is known.
     pub function: Option<String>,
+}
+
+impl Evidence {
+    fn of(page: &'static str, key: ThreadKey, name: &str, blamed: Option<&BlameRow>) -> Self {
+        Self {
+            page,
+            thread: Some(key),
+            thread_name: Some(name.to_owned()),
+            function: blamed.and_then(|row| row.function.clone()),
+        }
+    }
 }
 
 /// One thing that stands out.

@@ -5,7 +5,7 @@ use super::canvas::{self, *};
 use super::table::Table;
 use super::{Plot, PlotError};
 use crate::store::{BlameRow, Range, Snapshot};
-use crate::units;
+use crate::units::{self, base_name};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::BTreeMap;
@@ -45,16 +45,12 @@ fn rows(snapshot: &Snapshot<'_>, range: Range) -> Option<Vec<BlameRow>> {
     (!rows.is_empty()).then_some(rows)
 }
 
-fn base(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 fn levels(row: &BlameRow) -> Vec<String> {
     let Some(function) = &row.function else {
         return vec![row.thread_name.clone(), "not looked at".into()];
     };
-    let file = row.file.as_deref().map_or("unknown file", base);
-    let native = row.native_module.as_deref().map(|module| base(module).split('.').next());
+    let file = row.file.as_deref().map_or("unknown file", base_name);
+    let native = row.native_module.as_deref().map(|module| base_name(module).split('.').next());
     let native = native.flatten().map_or(String::new(), |module| format!(" · {module}"));
     let line = row.line.map_or("line unknown".into(), |line| format!("line {line}"));
     vec![row.thread_name.clone(), format!("{file}{native}"), function.clone(), line]
