@@ -11,9 +11,12 @@ pub fn duration(ns: u64) -> String {
     }
 }
 
+/// What stands where nothing is known.
+pub const UNKNOWN: &str = "–";
+
 /// "–" where nothing is known.
 pub fn maybe(ns: Option<u64>) -> String {
-    ns.map_or("–".into(), duration)
+    ns.map_or(UNKNOWN.into(), duration)
 }
 
 /// "app.py" of "/srv/app.py".

@@ -57,9 +57,8 @@ impl Arm {
     pub fn name(&self) -> String {
         match &self.remedy {
             None => self.version.clone(),
-            Some(Remedy::SwitchInterval(_)) => {
-                let remedy = self.remedy.map(|remedy| remedy.setting()).unwrap_or_default();
-                format!("{} switch-interval {remedy}", self.version)
+            Some(remedy @ Remedy::SwitchInterval(_)) => {
+                format!("{} switch-interval {}", self.version, remedy.setting())
             }
             Some(Remedy::IoPriority(io)) => {
                 format!("{} io-priority {}", self.version, humantime::format_duration(io.wait))

@@ -135,7 +135,7 @@ async fn work(
         None => Vec::new(),
     };
     let said = running.says().await?;
-    // The second half of what was recorded is work in any case: the warm-up is in the first.
+    // The warm-up is over by the end of the first quarter of what was recorded.
     let probes = hub.with(id, |snapshot| {
         let whole = snapshot.range();
         let from = whole.start_ns + whole.length_ns() / 4;

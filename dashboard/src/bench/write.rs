@@ -1,10 +1,11 @@
 //! A bench as text, Markdown, HTML and a plot: one table a test, one row an arm, all from the [`Summary`].
 
 use super::summary::{Cell, Spread, Summary};
-use crate::units::{count, duration, escape_xml, percent};
+use crate::plot::PALETTE;
+use crate::units::{UNKNOWN, count, duration, escape_xml, percent};
+use plotters::style::RGBColor;
 use std::fmt::Write as _;
 
-const UNKNOWN: &str = "–";
 /// Columns of every table.
 pub const COLUMNS: [&str; 9] = [
     "arm",
@@ -163,9 +164,6 @@ fn html(summary: &Summary) -> String {
     out + "</body></html>\n"
 }
 
-/// Colours that colour-blind people can tell apart (Okabe and Ito).
-const COLORS: [&str; 8] =
-    ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#882255", "#F0E442"];
 const LEFT: f64 = 330.0;
 const WIDE: f64 = 560.0;
 const BAR: f64 = 15.0;
@@ -182,7 +180,10 @@ fn plot(summary: &Summary) -> String {
          <title>gilscope bench</title><rect width=\"1000\" height=\"{height}\" fill=\"#fff\"/>\
          <text x=\"20\" y=\"28\" font-size=\"17\" fill=\"#222\">Rounds a second; each test on its own scale</text>"
     );
-    let color = |arm: usize| COLORS[arm % COLORS.len()];
+    let color = |arm: usize| {
+        let RGBColor(red, green, blue) = PALETTE[arm % PALETTE.len()];
+        format!("#{red:02X}{green:02X}{blue:02X}")
+    };
     for (arm, of) in summary.arms.iter().enumerate() {
         let y = 44.0 + 22.0 * arm as f64;
         let name = escape_xml(&of.name);
@@ -206,7 +207,7 @@ fn plot(summary: &Summary) -> String {
         );
         for cell in cells {
             let y = top + BAR * cell.arm as f64;
-            bar(&mut out, cell, y, most, color(cell.arm));
+            bar(&mut out, cell, y, most, &color(cell.arm));
         }
     }
     out + "</svg>\n"

@@ -2,7 +2,7 @@
 
 use super::{Comparison, FigureChange, ThreadFigures, Unit};
 use crate::plot::date;
-use crate::units::{bytes, duration, percent};
+use crate::units::{UNKNOWN, bytes, duration, percent};
 use std::io::{Result, Write};
 
 /// Threads shown at most; what is left out is counted.
@@ -56,7 +56,7 @@ fn write_threads(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
 
 /// A figure for a person; "–" where nothing is known.
 pub fn text(unit: Unit, value: Option<f64>) -> String {
-    let Some(value) = value else { return "–".to_owned() };
+    let Some(value) = value else { return UNKNOWN.to_owned() };
     match unit {
         Unit::Share => percent(value),
         Unit::Ns => duration(value.round().max(0.0) as u64),
@@ -68,13 +68,13 @@ pub fn text(unit: Unit, value: Option<f64>) -> String {
 }
 
 fn difference(row: &FigureChange) -> String {
-    let Some(difference) = row.difference else { return "–".to_owned() };
+    let Some(difference) = row.difference else { return UNKNOWN.to_owned() };
     format!("{}{}", sign(difference), text(row.unit, Some(difference.abs())))
 }
 
 fn change(row: &FigureChange) -> String {
     row.change
-        .map_or("–".to_owned(), |change| format!("{}{}", sign(change), percent(change.abs())))
+        .map_or(UNKNOWN.to_owned(), |change| format!("{}{}", sign(change), percent(change.abs())))
 }
 
 fn sign(value: f64) -> &'static str {

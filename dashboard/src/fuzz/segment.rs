@@ -96,7 +96,11 @@ impl Segment {
     /// Writes a word into a part; what stood there goes to `undo`.
     fn write(&self, part: u8, at: u16, word: u64, undo: &mut Vec<(u64, [u8; 8])>) {
         let (start, length) = self.part(part);
-        let at = (start + usize::from(at) * 4 % (length - 4)) as u64;
+        self.put(start + usize::from(at) * 4 % (length - 4), word, undo);
+    }
+
+    fn put(&self, at: usize, word: u64, undo: &mut Vec<(u64, [u8; 8])>) {
+        let at = at as u64;
         let mut before = [0; 8];
         self.file.read_exact_at(&mut before, at).expect("within the file");
         undo.push((at, before));
@@ -105,20 +109,14 @@ impl Segment {
 
     /// All slots are in use by threads with serials of their own, and the window has begun.
     fn begin(&self, undo: &mut Vec<(u64, [u8; 8])>) {
-        let put = |at: usize, word: u64, undo: &mut Vec<_>| {
-            let mut before = [0; 8];
-            self.file.read_exact_at(&mut before, at as u64).expect("within the file");
-            undo.push((at as u64, before));
-            self.file.write_all_at(&word.to_le_bytes(), at as u64).expect("within the file");
-        };
         let used = std::mem::offset_of!(wire::segment::Header, slots_used);
-        put(used, N_SLOTS as u64, undo);
+        self.put(used, N_SLOTS as u64, undo);
         let start = std::mem::offset_of!(wire::totals::GilTotals, window_start_ns);
-        put(self.layout.totals() + start, 1, undo);
+        self.put(self.layout.totals() + start, 1, undo);
         for slot in 0..N_SLOTS {
             let at = self.layout.slots() + slot * self.layout.slot_stride();
-            put(at, u64::from(state::LIVE) << 32, undo);
-            put(at + 8, (slot as u64 + 1) << 32 | (100 + slot as u64), undo);
+            self.put(at, u64::from(state::LIVE) << 32, undo);
+            self.put(at + 8, (slot as u64 + 1) << 32 | (100 + slot as u64), undo);
         }
     }
 }

@@ -18,7 +18,7 @@ mod tests;
 mod time_axis;
 mod utilization;
 
-pub use canvas::date;
+pub use canvas::{PALETTE, date};
 
 use crate::store::{Range, Snapshot};
 use std::io::Write;

@@ -23,8 +23,8 @@ fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<GilSeries> {
 pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
     let series = series(snapshot, range)?;
     let totals = snapshot.totals(range)?;
-    let held = totals.utilization().map_or("–".into(), units::percent);
-    let waiting = totals.waiters_mean().map_or("–".into(), |mean| format!("{mean:.2}"));
+    let held = totals.utilization().map_or(units::UNKNOWN.into(), units::percent);
+    let waiting = totals.waiters_mean().map_or(units::UNKNOWN.into(), |mean| format!("{mean:.2}"));
     let entry =
         |color, name: &str, figure: &str| Entry { color, name: name.into(), figure: figure.into() };
     let sheet = Sheet {

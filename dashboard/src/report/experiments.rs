@@ -1,10 +1,8 @@
 //! What was tried, before and after, as rows that the report, the terminal and the page agree on.
 
-use crate::units::{count, duration, percent};
+use crate::units::{UNKNOWN, count, duration, percent};
 use crate::view::{Experiment, Figures};
 use std::fmt::Write;
-
-const UNKNOWN: &str = "–";
 
 /// A figure's name, before, after, and the factor between them.
 pub type Row = [String; 4];

@@ -5,7 +5,7 @@ use super::{ReportError, experiments, markdown};
 use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
-use crate::units::{bytes, count, duration, escape_xml as escape, maybe, percent};
+use crate::units::{UNKNOWN, bytes, count, duration, escape_xml as escape, maybe, percent};
 use std::io::{Result as IoResult, Write};
 
 /// Rows of a table at most; what is left out is counted.
@@ -142,14 +142,15 @@ fn write_threads(report: &Report, out: &mut impl Write) -> IoResult<()> {
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.cpu_ns));
     for thread in threads.iter().take(ROWS) {
         let gil = |of: fn(&ThreadGil) -> u64| thread.gil.as_ref().map(of);
-        let class = thread.class.map_or("–".into(), |class| format!("{class:?}").to_lowercase());
+        let class =
+            thread.class.map_or(UNKNOWN.into(), |class| format!("{class:?}").to_lowercase());
         let figures = [
             thread.thread_id.to_string(),
             maybe(thread.cpu_ns),
             maybe(gil(|gil| gil.hold_ns)),
             maybe(gil(|gil| gil.wait_ns)),
             maybe(gil(|gil| gil.wait_inflicted_ns)),
-            gil(|gil| gil.acquires).map_or("–".into(), count),
+            gil(|gil| gil.acquires).map_or(UNKNOWN.into(), count),
         ];
         row(out, &[thread.name.clone(), class], figures)?;
     }

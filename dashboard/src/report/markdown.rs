@@ -3,7 +3,7 @@
 use super::experiments;
 use super::schema::*;
 use crate::findings::Finding;
-use crate::units::{count, duration, maybe, percent};
+use crate::units::{UNKNOWN, count, duration, maybe, percent};
 use std::io::{Result, Write};
 
 /// Rows of a table at most; what is left out is counted.
@@ -96,8 +96,9 @@ fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {
     threads.sort_by_key(|thread| std::cmp::Reverse(thread.cpu_ns));
     for thread in threads.iter().take(ROWS) {
         let gil = |of: fn(&ThreadGil) -> u64| maybe(thread.gil.as_ref().map(of));
-        let class = thread.class.map_or("–".into(), |class| format!("{class:?}").to_lowercase());
-        let acquires = thread.gil.as_ref().map_or("–".into(), |gil| count(gil.acquires));
+        let class =
+            thread.class.map_or(UNKNOWN.into(), |class| format!("{class:?}").to_lowercase());
+        let acquires = thread.gil.as_ref().map_or(UNKNOWN.into(), |gil| count(gil.acquires));
         writeln!(
             out,
             "| {} | {class} | {} | {} | {} | {} | {acquires} |",
