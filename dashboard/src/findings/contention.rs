@@ -2,8 +2,8 @@
 
 use super::facts::{Facts, Thread, in_place, names, percent, place};
 use super::{Evidence, Finding, Rule};
-use crate::batch::{EventKind, ThreadKey};
-use crate::store::{BlameRow, Class, total};
+use crate::batch::{Event, EventKind, ThreadKey};
+use crate::store::{BlameRow, Class, Range, total};
 use crate::units::{base_name, duration};
 use std::collections::BTreeMap;
 
@@ -77,18 +77,45 @@ struct Kept {
     longest_ns: u64,
 }
 
+/// Holds of [`KEPT_NS_MIN`] and more. That a wait began and ended behind one holder says nothing yet:
+/// that one may have answered, and others may have had the GIL in between.
+struct LongHolds(BTreeMap<ThreadKey, Vec<Range>>);
+
+impl LongHolds {
+    fn of(events: &[&Event]) -> Self {
+        let mut holds: BTreeMap<ThreadKey, Vec<Range>> = BTreeMap::new();
+        let long = |event: &&&Event| {
+            matches!(event.kind, EventKind::ForcedRelease | EventKind::LongHold | EventKind::Hold)
+                && event.duration_ns >= KEPT_NS_MIN
+        };
+        for event in events.iter().filter(long) {
+            let span = Range::new(event.at_ns.saturating_sub(event.duration_ns), event.at_ns);
+            holds.entry(event.thread).or_default().push(span);
+        }
+        Self(holds)
+    }
+
+    /// The longest part of a wait that one hold of its last holder lasted, ns.
+    fn sat_through_ns(&self, wait: &Event) -> u64 {
+        let waited = Range::new(wait.at_ns.saturating_sub(wait.duration_ns), wait.at_ns);
+        let holds = self.0.get(&wait.holder_end).map_or(&[][..], Vec::as_slice);
+        // In the order of their ends, as events are: what ended before the wait began is skipped.
+        let first = holds.partition_point(|hold| hold.end_ns <= waited.start_ns);
+        let during = holds[first..].iter().take_while(|hold| hold.start_ns < waited.end_ns);
+        during.map(|hold| hold.intersection(&waited).length_ns()).max().unwrap_or(0)
+    }
+}
+
 /// C code that does not let go of the GIL although others ask for it; the worst place of each thread.
 pub fn keeps_gil(facts: &Facts<'_>) -> Vec<Finding> {
     let mut places: BTreeMap<(ThreadKey, u32, Option<u32>), Kept> = BTreeMap::new();
-    for event in facts.snapshot.events(facts.range, EVENTS).events {
-        let held_ns = event.duration_ns.saturating_sub(event.free_ns);
-        // Two requests of one waiter to one holder: the first was there for a whole interval.
-        let unanswered = event.kind == EventKind::Wait
-            && event.drop_requests >= 2
-            && event.holder_start == event.holder_end
-            && event.code != 0
-            && held_ns >= KEPT_NS_MIN;
-        if unanswered {
+    let events = facts.snapshot.events(facts.range, EVENTS).events;
+    let holds = LongHolds::of(&events);
+    for event in events {
+        // Two requests of one waiter: the first was there for a whole interval.
+        let asked = event.kind == EventKind::Wait && event.drop_requests >= 2 && event.code != 0;
+        let held_ns = if asked { holds.sat_through_ns(event) } else { 0 };
+        if held_ns >= KEPT_NS_MIN {
             let kept = places.entry((event.holder_end, event.code, event.line)).or_default();
             kept.times += 1;
             kept.sum_ns = kept.sum_ns.saturating_add(held_ns);

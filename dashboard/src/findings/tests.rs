@@ -110,25 +110,39 @@ fn wait_for_main(batch: &mut Batch, wait_ns: u64) {
     }];
 }
 
-/// `n` waits of `io-0` of `held_ns` each in which main answered no request.
+/// `n` waits of `io-0` of `held_ns` each in which main answered no request: one hold each.
 fn unanswered(batch: &mut Batch, n: u64, held_ns: u64) {
     wait_for_main(batch, n * held_ns);
-    batch.events = (0..n)
-        .map(|at| Event {
-            kind: EventKind::Wait,
-            thread: IO,
-            at_ns: (at + 1) * SPAN / (n + 1),
-            duration_ns: held_ns,
-            free_ns: 0,
-            drop_requests: (held_ns / 5_000_000) as u16,
-            holder_start: MAIN,
-            holder_end: MAIN,
-            code: 1,
-            line: Some(88),
-            native_module: None,
-            drop_to_release_ns: 0,
+    batch.events = (1..=n)
+        .flat_map(|at| {
+            let wait = asked(at * SPAN / (n + 1), held_ns);
+            [hold(wait.at_ns, held_ns), wait]
         })
         .collect();
+}
+
+/// A wait of `io-0` for main with a drop request every 5 ms.
+fn asked(at_ns: u64, duration_ns: u64) -> Event {
+    Event {
+        kind: EventKind::Wait,
+        thread: IO,
+        at_ns,
+        duration_ns,
+        free_ns: 0,
+        drop_requests: (duration_ns / 5_000_000) as u16,
+        holder_start: MAIN,
+        holder_end: MAIN,
+        code: 1,
+        line: Some(88),
+        native_module: None,
+        drop_to_release_ns: 0,
+    }
+}
+
+/// A hold of main.
+fn hold(at_ns: u64, duration_ns: u64) -> Event {
+    let kind = EventKind::ForcedRelease;
+    Event { kind, thread: MAIN, drop_requests: 0, code: 0, ..asked(at_ns, duration_ns) }
 }
 
 #[test]
@@ -189,6 +203,20 @@ fn a_call_that_keeps_the_gil_takes_the_place_of_the_convoy_that_it_makes() {
     );
     assert_eq!(rules_of(|batch| unanswered(batch, 1, 900_000_000)), [], "once is no habit");
     assert_eq!(rules_of(|batch| unanswered(batch, 60, 14_000_000)), [], "a late answer");
+    let answered = |batch: &mut Batch| {
+        unanswered(batch, 20, 60_000_000);
+        let waits = std::mem::take(&mut batch.events);
+        // The same waits, but main let go every 6 ms; others had the GIL in between.
+        batch.events = waits
+            .into_iter()
+            .filter(|event| event.kind == EventKind::Wait)
+            .flat_map(|wait| {
+                let parts = (0..10).rev().map(move |n| hold(wait.at_ns - n * 6_000_000, 6_000_000));
+                parts.chain([wait])
+            })
+            .collect();
+    };
+    assert_eq!(rules_of(answered), [Rule::Convoy], "many holds are not one");
     let off_core = |batch: &mut Batch| {
         unanswered(batch, 20, 40_000_000);
         batch.cpu[0].runqueue_ns = 500_000_000;
