@@ -14,4 +14,5 @@ mod native;
 pub mod policy;
 pub mod replay;
 mod slots;
+mod sums;
 pub mod threads;
