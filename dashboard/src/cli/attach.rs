@@ -101,7 +101,7 @@ async fn watch(
     let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let mut watches = Vec::new();
     for pid in &pids {
-        match Watch::attach(*pid, to.take(), &daemon.hub, context).await {
+        match Watch::attach(*pid, to.take(), &daemon, context).await {
             Ok(watch) => {
                 context.talk.say(format!("attached to {}", watch.name()));
                 watches.push(watch);

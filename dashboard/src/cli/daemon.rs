@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 /// A hub, and the dashboard if it is wanted.
 pub(crate) struct Daemon {
     pub(crate) hub: HubHandle,
-    recordings: Recordings,
+    pub(crate) recordings: Recordings,
     served: Option<Served>,
 }
 

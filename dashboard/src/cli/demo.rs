@@ -72,7 +72,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let mut workload = Workload::start(&python, &folder)?;
     context.talk.say(format!("a workload of 14 threads runs under CPython {}", python.version));
     let to = RecordTo::check(&folder.join("demo.gilscope"), flags.force)?;
-    let watch = Watch::attach(workload.child.id(), Some(to), &daemon.hub, context).await?;
+    let watch = Watch::attach(workload.child.id(), Some(to), &daemon, context).await?;
     daemon.tell_targets(vec![watch.facts.pid])?;
     daemon.announce(context)?;
     let interrupted = tokio::select! {

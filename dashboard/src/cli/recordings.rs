@@ -40,6 +40,8 @@ struct State {
     running: HashMap<SessionId, (String, JoinHandle<Result<(), RecordingError>>)>,
     /// Shown, by name, with the file's time when it was opened.
     shown: HashMap<String, (SessionId, u64)>,
+    /// Where the events of a session are, recorded or shown, whoever began it.
+    paths: HashMap<SessionId, PathBuf>,
 }
 
 impl Recordings {
@@ -49,14 +51,24 @@ impl Recordings {
 
     /// As the server wants them.
     pub(crate) fn actions(&self) -> RecordingActions {
-        let [list, open, file, begin, end] = std::array::from_fn(|_| self.clone());
+        let [list, open, file, path_of, begin, end] = std::array::from_fn(|_| self.clone());
         RecordingActions {
             list: Box::new(move || Box::pin(list.clone().list())),
             open: Box::new(move |name| Box::pin(open.clone().open(name))),
             file: Box::new(move |name| Box::pin(file.clone().file(name))),
+            path_of: Box::new(move |id| Box::pin(path_of.clone().path_of(id))),
             begin: Box::new(move |id| Box::pin(begin.clone().begin(id))),
             end: Box::new(move |id| Box::pin(end.clone().end(id))),
         }
+    }
+
+    /// From now on the session's old events are looked for in this file.
+    pub(crate) async fn add_path(&self, id: SessionId, path: PathBuf) {
+        self.0.state.lock().await.paths.insert(id, path);
+    }
+
+    async fn path_of(self, id: SessionId) -> Result<Option<PathBuf>, String> {
+        Ok(self.0.state.lock().await.paths.get(&id).cloned())
     }
 
     /// Completes what was begun, when the sessions are over.
@@ -93,11 +105,13 @@ impl Recordings {
         if let Some((id, _)) = state.shown.get(&name).filter(|(_, known)| *known == time) {
             return Ok(*id);
         }
+        let again = path.clone();
         let opened = spawn_blocking(move || Recording::open(&path)).await;
         let recording = opened.map_err(|error| error.to_string())?.map_err(|e| e.to_string())?;
         let (id, loading) =
             serve::begin(&self.0.hub, recording).await.map_err(|error| error.to_string())?;
         state.shown.insert(name, (id, time));
+        state.paths.insert(id, again);
         drop(loading); // it goes on by itself; trouble stands in the session
         Ok(id)
     }
@@ -134,6 +148,7 @@ impl Recordings {
             let _ = fs::remove_file(path); // nothing was recorded to it
             return Err(error.to_string());
         }
+        state.paths.insert(id, path);
         state.running.insert(id, (name.clone(), task));
         Ok(name)
     }

@@ -6,7 +6,6 @@ use super::flags;
 use super::watch::{RecordTo, Watch, check_method, folder, over};
 use super::{Context, Lay};
 use crate::errors;
-use crate::hub::HubHandle;
 use crate::target::Watched;
 use crate::target::launch::Launch;
 use anyhow::Context as _;
@@ -57,11 +56,8 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let (tell, exited) = watch::channel(false);
     let pid = running.pid();
     let python = tokio::task::spawn_blocking(move || launch.find_python(pid));
-    let watching = follow(
-        Following { pid, python, to, duration: flags.duration, exited },
-        &daemon.hub,
-        context,
-    );
+    let watching =
+        follow(Following { pid, python, to, duration: flags.duration, exited }, &daemon, context);
     let ending = async {
         let ended = running.exited().await;
         tell.send_replace(true);
@@ -90,7 +86,7 @@ struct Following {
 }
 
 /// Watches the Python in the command, once there is one, until either ends or time is over.
-async fn follow(following: Following, hub: &HubHandle, context: &Context) -> anyhow::Result<()> {
+async fn follow(following: Following, daemon: &Daemon, context: &Context) -> anyhow::Result<()> {
     let Following { pid, python, to, duration, mut exited } = following;
     let recorded = to.is_some();
     let Some(watched) = python.await.context("looking for Python")?? else {
@@ -99,7 +95,7 @@ async fn follow(following: Following, hub: &HubHandle, context: &Context) -> any
         }
         return Ok(());
     };
-    let mut watch = Watch::begin(watched, to, hub, context).await?;
+    let mut watch = Watch::begin(watched, to, daemon, context).await?;
     context.talk.say(format!("attached to {}", watch.name()));
     let is_command = watch.facts.pid == pid;
     tokio::select! {

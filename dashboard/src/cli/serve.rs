@@ -54,7 +54,9 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
                 .talk
                 .say(format!("{name} was not ended properly: what was saved until then is shown"));
         }
-        let (_, loading) = begin(&daemon.hub, recording).await?;
+        let path = recording.path().to_owned();
+        let (id, loading) = begin(&daemon.hub, recording).await?;
+        daemon.recordings.add_path(id, path).await;
         if let Some(damage) = loading.await.context("reading the recording")?? {
             context.talk.say(damage.to_string());
         }

@@ -96,7 +96,7 @@ async fn try_alone(flags: Flags, remedy: Remedy, context: &Context) -> anyhow::R
     let to = RecordTo::of(&flags.session.output)?;
     let mut signals = EndSignals::catch()?;
     let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
-    let mut watch = Watch::attach(flags.pid, to, &daemon.hub, context).await?;
+    let mut watch = Watch::attach(flags.pid, to, &daemon, context).await?;
     context.talk.say(format!("attached to {}", watch.name()));
     daemon.tell_targets(vec![flags.pid])?;
     daemon.announce(context)?;

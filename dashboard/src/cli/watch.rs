@@ -4,6 +4,7 @@
 //! target is touched.
 
 use super::Context;
+use super::daemon::Daemon;
 use super::flags::Output;
 use crate::batch::{Batch, Ended, Target};
 use crate::errors::{Exit, Failure};
@@ -81,23 +82,24 @@ impl Watch {
     pub(crate) async fn attach(
         pid: u32,
         to: Option<RecordTo>,
-        hub: &HubHandle,
+        daemon: &Daemon,
         context: &Context,
     ) -> anyhow::Result<Self> {
         let plan = context.plan.clone();
         let watched = tokio::task::spawn_blocking(move || enter::attach(pid, &plan))
             .await
             .context("entering")??;
-        Self::begin(watched, to, hub, context).await
+        Self::begin(watched, to, daemon, context).await
     }
 
     /// Watches a process that has been entered.
     pub(crate) async fn begin(
         watched: Watched,
         to: Option<RecordTo>,
-        hub: &HubHandle,
+        daemon: &Daemon,
         context: &Context,
     ) -> anyhow::Result<Self> {
+        let hub = &daemon.hub;
         let facts = watched.facts().clone();
         let recorder = to.map(|to| Recorder::create(&to.path, &facts, to.overwrite)).transpose();
         let (recorder, refused) = match recorder {
@@ -107,6 +109,9 @@ impl Watch {
         let path = recorder.as_ref().map(|recorder| recorder.path().to_owned());
         let (sender, task) = recorder.map(|recorder| keep(recorder, context.talk)).unzip();
         let Running { id, ended } = watched.start(hub, sender).await?;
+        if let Some(path) = &path {
+            daemon.recordings.add_path(id, path.clone()).await;
+        }
         let watch =
             Self { id, facts, hub: hub.clone(), ended, reason: None, recording: path.zip(task) };
         match refused {

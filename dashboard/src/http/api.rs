@@ -11,9 +11,6 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use serde::{Deserialize, Serialize};
 
-/// Single events in one answer; the newest are kept.
-const EVENTS_MAX: usize = 2000;
-
 type Answer<T> = Result<Json<T>, ApiError>;
 
 async fn ask<T, F>(app: &App, id: u32, question: F) -> Answer<T>
@@ -99,8 +96,6 @@ range_routes! {
     handoffs -> Vec<crate::store::HandoffRow> = |snapshot, range, _view| snapshot.handoffs(range);
     /// `GET /api/sessions/{id}/findings`: what stands out, the costliest first.
     findings -> Vec<crate::findings::Finding> = |snapshot, range, _view| crate::findings::findings(snapshot, range);
-    /// `GET /api/sessions/{id}/events`: single events, oldest first.
-    events -> serde_json::Value = |snapshot, range, _view| view::events(snapshot, range, EVENTS_MAX);
 }
 
 /// Two ranges: of the session of the path, and of another or the same one before.

@@ -7,6 +7,7 @@ mod accept;
 mod actions;
 mod api;
 mod auth;
+mod detail;
 mod error;
 mod export;
 mod guard;

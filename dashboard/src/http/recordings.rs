@@ -55,6 +55,8 @@ pub struct RecordingActions {
     pub open: Box<dyn Fn(String) -> Outcome<SessionId> + Send + Sync>,
     /// The path of a file that may be given away.
     pub file: Box<dyn Fn(String) -> Outcome<PathBuf> + Send + Sync>,
+    /// The file with what a session's store has let go of, if there is one.
+    pub path_of: Box<dyn Fn(SessionId) -> Outcome<Option<PathBuf>> + Send + Sync>,
     /// Begins to record a session; gives the file's name.
     pub begin: Box<dyn Fn(SessionId) -> Outcome<String> + Send + Sync>,
     /// Ends that; the file is complete when it answers. Gives its name, if it is one of the folder's.
@@ -69,6 +71,7 @@ impl RecordingActions {
             list: Box::new(move || Box::pin(async move { Ok(Folder::default()) })),
             open: Box::new(move |_| Box::pin(async move { Err(why()) })),
             file: Box::new(move |_| Box::pin(async move { Err(why()) })),
+            path_of: Box::new(move |_| Box::pin(async move { Ok(None) })),
             begin: Box::new(move |_| Box::pin(async move { Err(why()) })),
             end: Box::new(move |_| Box::pin(async move { Err(why()) })),
         }

@@ -1,7 +1,7 @@
 //! The one list of routes. The router is made from it and the access tests walk it, so a route that is
 //! not denied by default cannot be added unnoticed.
 
-use super::{App, actions, api, export, guard, pages, recordings, timeline};
+use super::{App, actions, api, detail, export, guard, pages, recordings, timeline};
 use crate::ws;
 use axum::routing::{MethodRouter, delete, get, post};
 
@@ -45,7 +45,7 @@ pub const ROUTES: &[Route] = &[
     route(Verb::Get, "/api/sessions/{id}/handoffs", || get(api::handoffs)),
     route(Verb::Get, "/api/sessions/{id}/cost", || get(api::cost)),
     route(Verb::Get, "/api/sessions/{id}/findings", || get(api::findings)),
-    route(Verb::Get, "/api/sessions/{id}/events", || get(api::events)),
+    route(Verb::Get, "/api/sessions/{id}/events", || get(detail::events)),
     route(Verb::Get, "/api/sessions/{id}/lanes", || get(timeline::lanes)),
     route(Verb::Get, "/api/sessions/{id}/compare", || get(api::compare)),
     route(Verb::Get, "/api/sessions/{id}/report.json", || get(export::report)),

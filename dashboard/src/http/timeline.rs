@@ -1,9 +1,11 @@
 //! The route of the timeline: which threads, which range, how many pixels; the answer is binary.
 
 use super::App;
+use super::detail::detail;
 use super::error::ApiError;
 use crate::batch::ThreadKey;
 use crate::hub::SessionId;
+use crate::store::Snapshot;
 use crate::view::{self, View};
 use axum::extract::{Path, Query, State};
 use axum::http::header;
@@ -39,11 +41,17 @@ pub async fn lanes(
     view: View,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ApiError> {
-    let keys = wanted.keys()?;
-    let bytes = app.hub.with(SessionId(id), move |snapshot| {
+    let (keys, id) = (wanted.keys()?, SessionId(id));
+    let missing =
+        move |snapshot: &Snapshot<'_>| snapshot.missing(view.range_in(snapshot.range()), view.px());
+    let detail = match app.hub.with(id, missing).await? {
+        Some(missing) => detail(&app, id, missing).await,
+        None => None,
+    };
+    let bytes = app.hub.with(id, move |snapshot| {
         let range = view.range_in(snapshot.range());
-        let lanes = snapshot.lanes(range, view.px(), &keys);
-        view::lanes(SessionId(id), snapshot, &lanes)
+        let lanes = snapshot.lanes_with(range, view.px(), &keys, detail.as_ref());
+        view::lanes(id, snapshot, &lanes)
     });
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())
 }

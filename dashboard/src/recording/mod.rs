@@ -7,9 +7,10 @@
 //! The writer commits about once a second with SQLite's rollback journal, so the main file alone is
 //! whole after a `kill -9` at any moment: what was committed is there, the rest is rolled back by
 //! whoever opens it next. (A write-ahead log would leave the newest data in a second file, which a
-//! person who copies the recording would not take along.) Knows nothing of the store.
+//! person who copies the recording would not take along.)
 
 mod chunk;
+mod detail;
 mod read;
 mod rows;
 mod schema;
@@ -22,6 +23,8 @@ mod tests;
 pub use chunk::{decode as decode_chunk, unpack as unpack_chunk};
 pub use read::Recording;
 pub use write::Recorder;
+#[cfg(any(test, feature = "generator"))]
+pub use write::write_all_of;
 
 use std::path::PathBuf;
 

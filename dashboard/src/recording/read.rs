@@ -16,7 +16,9 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 #[derive(Debug)]
 pub struct Recording {
     path: PathBuf,
-    db: Connection,
+    pub(super) db: Connection,
+    /// Of the format.
+    pub(super) version: i64,
     target: Target,
     finished: bool,
 }
@@ -37,14 +39,14 @@ impl Recording {
             return Err(RecordingError::Future { path: path.into(), found, known });
         }
         let target = read_target(&db).map_err(read)?;
-        let chunks: i64 =
-            db.query_row("SELECT count(*) FROM chunks", [], |row| row.get(0)).map_err(read)?;
-        if chunks == 0 {
+        // Not how many: counting them would read the whole file.
+        let some = "SELECT EXISTS (SELECT 1 FROM chunks)";
+        if !db.query_row(some, [], |row| row.get::<_, bool>(0)).map_err(read)? {
             return Err(RecordingError::Empty { path: path.into() });
         }
         let finished = "SELECT value FROM meta WHERE key = 'finished'";
         let finished = db.query_row(finished, [], |_| Ok(())).optional().map_err(read)?.is_some();
-        Ok(Self { path: path.into(), db, target, finished })
+        Ok(Self { path: path.into(), db, version: found, target, finished })
     }
 
     pub fn path(&self) -> &Path {
@@ -80,14 +82,19 @@ impl Recording {
         let row = self.db.prepare_cached(sql).and_then(|mut query| {
             query.query_row([*after], |row| Ok((row.get(0)?, row.get::<_, Vec<u8>>(1)?))).optional()
         });
-        let Some((id, data)) = row.map_err(|cause| read_error(&self.path, cause))? else {
+        let Some((id, data)) = self.failing(row)? else {
             return Ok(None);
         };
         *after = id;
-        let what = |cause| format!("chunk {id}: {cause}");
-        let corrupt =
-            |cause| RecordingError::Corrupt { path: self.path.clone(), what: what(cause) };
-        chunk::decode(&data).map(Some).map_err(corrupt)
+        chunk::decode(&data).map(Some).map_err(|cause| self.corrupt(id, &cause))
+    }
+
+    pub(super) fn corrupt(&self, chunk: i64, cause: &str) -> RecordingError {
+        RecordingError::Corrupt { path: self.path.clone(), what: format!("chunk {chunk}: {cause}") }
+    }
+
+    pub(super) fn failing<T>(&self, result: rusqlite::Result<T>) -> Result<T, RecordingError> {
+        result.map_err(|cause| read_error(&self.path, cause))
     }
 }
 

@@ -109,7 +109,7 @@ impl Rows {
 }
 
 /// SQLite's integers are signed; nothing that is measured comes near the limit.
-fn signed(value: u64) -> i64 {
+pub fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 

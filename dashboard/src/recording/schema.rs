@@ -7,7 +7,10 @@
 pub const APPLICATION_ID: i64 = 0x4749_4C53;
 
 /// Goes up when a table or the encoding of a chunk changes; there is a test on that.
-pub const FORMAT_VERSION: i64 = 2;
+pub const FORMAT_VERSION: i64 = 3;
+
+/// From this version on chunks say when their events were.
+pub const FORMAT_WITH_EVENT_TIMES: i64 = 3;
 
 /// See the module's text.
 pub const TABLES: &str = "
@@ -45,5 +48,10 @@ CREATE TABLE rollups (       -- about one row a second and thread that did somet
     acquires_contended INTEGER, hold_ns INTEGER, wait_ns INTEGER, wait_inflicted_ns INTEGER,
     releases_forced INTEGER, PRIMARY KEY (at_ns, thread_key)) WITHOUT ROWID;
 CREATE TABLE chunks (        -- the batches themselves: zstd of postcard of a list of them
-    id INTEGER PRIMARY KEY, first_ns INTEGER, last_ns INTEGER, batches INTEGER, data BLOB);
+    id INTEGER PRIMARY KEY, first_ns INTEGER, last_ns INTEGER, batches INTEGER,
+    events INTEGER,          -- single events in it; of them the first began and the last ended:
+    events_from_ns INTEGER, events_to_ns INTEGER,  -- NULL without events
+    data BLOB);
+CREATE INDEX chunks_by_time ON chunks (last_ns);
+CREATE INDEX chunks_by_events ON chunks (events_to_ns, events_from_ns, events) WHERE events > 0;
 ";

@@ -334,5 +334,5 @@ fn the_encoding_of_a_batch_belongs_to_the_format_version() {
     let bytes = postcard::to_allocvec(&full_batch()).unwrap();
     assert_eq!(postcard::from_bytes::<Batch>(&bytes).unwrap(), full_batch());
     let digest = hex::encode(Sha256::digest(bytes));
-    assert_eq!((FORMAT_VERSION, &digest[..16]), (2, "430d7b9c076d48f8"));
+    assert_eq!((FORMAT_VERSION, &digest[..16]), (3, "430d7b9c076d48f8"));
 }

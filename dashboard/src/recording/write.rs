@@ -3,10 +3,10 @@
 //! The queue is short. When it is full, batches are merged until there is room: counters are
 //! cumulative, so that costs resolution, and events beyond a bound, which are counted as lost.
 
-use super::rows::{Rows, write_target};
+use super::rows::{Rows, signed, write_target};
 use super::schema::{APPLICATION_ID, FORMAT_VERSION, TABLES};
 use super::{RecordingError, chunk};
-use crate::batch::{Batch, Target};
+use crate::batch::{Batch, Event, Target};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
 use std::fs;
 use std::io::ErrorKind;
@@ -197,6 +197,31 @@ fn write_all(db: &Connection, batches: &Receiver<Batch>) -> rusqlite::Result<()>
     }
 }
 
+/// Writes a whole session, a second of its time in each chunk, as fast as the disk takes it.
+#[cfg(any(test, feature = "generator"))]
+pub fn write_all_of(
+    path: &Path,
+    target: &Target,
+    batches: impl Iterator<Item = Batch>,
+) -> Result<(), RecordingError> {
+    create_file(path, false)?;
+    let write = || {
+        let db = prepare(path, target)?;
+        let (mut rows, mut second) = (Rows::default(), Vec::<Batch>::new());
+        for batch in batches {
+            let full =
+                second.first().is_some_and(|first| first.at_ns + 1_000_000_000 <= batch.at_ns);
+            if full || second.len() == chunk::BATCHES_MAX {
+                write_chunk(&db, &mut rows, &std::mem::take(&mut second))?;
+            }
+            second.push(batch);
+        }
+        write_chunk(&db, &mut rows, &second)?;
+        db.execute("INSERT INTO meta VALUES ('finished', 'yes')", []).map(|_| ())
+    };
+    write().map_err(|cause| write_error(path, cause))
+}
+
 /// What arrives within a second, and whether more may come.
 fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
     let until = Instant::now() + COMMIT_EVERY;
@@ -232,12 +257,19 @@ fn write_chunk(db: &Connection, rows: &mut Rows, batches: &[Batch]) -> rusqlite:
     let tx = db.unchecked_transaction()?;
     rows.write(&tx, batches)?;
     let ns = |batch: Option<&Batch>| batch.map_or(0, |batch| batch.at_ns as i64);
-    tx.prepare_cached("INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?)")?.execute(params![
-        ns(batches.first()),
-        ns(batches.last()),
-        batches.len() as i64,
-        chunk::pack(&plain)
-    ])?;
+    let events = || batches.iter().flat_map(|batch| &batch.events);
+    let began_ns = |event: &Event| signed(event.at_ns.saturating_sub(event.duration_ns));
+    tx.prepare_cached("INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)")?.execute(
+        params![
+            ns(batches.first()),
+            ns(batches.last()),
+            batches.len() as i64,
+            events().count() as i64,
+            events().map(began_ns).min(),
+            events().map(|event| signed(event.at_ns)).max(),
+            chunk::pack(&plain)
+        ],
+    )?;
     tx.commit()
 }
 

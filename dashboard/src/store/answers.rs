@@ -324,6 +324,4 @@ pub struct Events<'a> {
     pub events: Vec<&'a crate::batch::Event>,
     /// Events of the range that the limit left out.
     pub left_out: u64,
-    /// Events of the session that the store has let go of, oldest first; not lost, only old.
-    pub let_go: u64,
 }

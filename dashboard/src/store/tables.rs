@@ -210,7 +210,17 @@ impl<'a> Snapshot<'a> {
         let left_out = events.len().saturating_sub(limit);
         events.sort_by_key(|event| event.at_ns);
         events.drain(..left_out);
-        Events { events, left_out: left_out as u64, let_go: self.store.events_let_go }
+        Events { events, left_out: left_out as u64 }
+    }
+
+    /// Events of the session that the store has let go of, oldest first; not lost, only old.
+    pub fn events_let_go(&self) -> u64 {
+        self.store.events_let_go
+    }
+
+    /// Whether the store has all events from a moment on.
+    pub fn has_events_from(&self, at_ns: u64) -> bool {
+        self.detail_from_ns() <= at_ns
     }
 }
 

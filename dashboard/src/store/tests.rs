@@ -252,7 +252,7 @@ fn age_costs_resolution_but_no_totals() {
     let events = snapshot.events(snapshot.range(), 10);
     let all: usize = batches.iter().map(|batch| batch.events.len()).sum();
     assert_eq!(events.events.len(), 10);
-    assert_eq!(events.let_go, all as u64 - 100);
+    assert_eq!(snapshot.events_let_go(), all as u64 - 100);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::batch::{Ended, Event, Mark, Target};
 use crate::hub::{HubError, HubHandle, SessionId};
-use crate::store::{Events, Range, Snapshot, total};
+use crate::store::{Range, Snapshot, total};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -83,10 +83,9 @@ struct EventView<'a> {
     module: Option<&'a str>,
 }
 
-/// The newest `limit` events of a range, oldest first, and how many there are besides.
-pub fn events<'a>(snapshot: &Snapshot<'a>, range: Range, limit: usize) -> serde_json::Value {
-    let Events { events, left_out, let_go } = snapshot.events(range, limit);
-    let named = |event: &'a Event| {
+/// Some events, and how many the answer leaves out.
+pub fn events(snapshot: &Snapshot<'_>, events: &[Event], left_out: u64) -> serde_json::Value {
+    let named = |event| {
         let &Event { thread, holder_end, code, native_module, .. } = event;
         let code = snapshot.code(code);
         EventView {
@@ -98,6 +97,7 @@ pub fn events<'a>(snapshot: &Snapshot<'a>, range: Range, limit: usize) -> serde_
             module: native_module.and_then(|index| snapshot.native_module(index)),
         }
     };
-    let events: Vec<_> = events.into_iter().map(named).collect();
+    let events: Vec<_> = events.iter().map(named).collect();
+    let let_go = snapshot.events_let_go();
     serde_json::json!({ "events": events, "left_out": left_out, "let_go": let_go })
 }

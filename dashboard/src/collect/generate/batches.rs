@@ -37,7 +37,7 @@ impl Batches {
     pub fn new(scenario: Scenario) -> Self {
         let mut this = Self {
             random: Random::new(scenario.seed ^ 0xBA7C),
-            gil: Gil::new(scenario.seed, 3_141_592),
+            gil: Gil::new(scenario.seed, 3_141_592, scenario.trace),
             at_ns: 0,
             begun: false,
             done: false,

@@ -47,6 +47,7 @@ pub struct Gil {
     pub handoffs: BTreeMap<(ThreadKey, ThreadKey), HandoffTotal>,
     pub events: Vec<Event>,
     random: Random,
+    trace: bool,
     holder: Option<usize>,
     last_holder: Option<usize>,
     hold_since_ns: u64,
@@ -58,7 +59,7 @@ pub struct Gil {
 }
 
 impl Gil {
-    pub fn new(seed: u64, window_start_ns: u64) -> Self {
+    pub fn new(seed: u64, window_start_ns: u64, trace: bool) -> Self {
         let totals = GilSample { window_start_ns, at_ns: window_start_ns, ..Default::default() };
         Self {
             now_ns: window_start_ns,
@@ -68,6 +69,7 @@ impl Gil {
             handoffs: BTreeMap::new(),
             events: vec![],
             random: Random::new(seed),
+            trace,
             holder: None,
             last_holder: None,
             hold_since_ns: 0,
@@ -234,10 +236,30 @@ impl Gil {
         }
     }
 
+    fn hold_event(&self, at: usize, duration_ns: u64, forced: bool) -> Event {
+        Event {
+            kind: if forced { EventKind::ForcedRelease } else { EventKind::Hold },
+            thread: self.threads[at].fact.key,
+            at_ns: self.now_ns,
+            duration_ns,
+            free_ns: 0,
+            drop_requests: 0,
+            holder_start: ThreadKey(0),
+            holder_end: ThreadKey(0),
+            code: 0,
+            line: None,
+            native_module: None,
+            drop_to_release_ns: 0,
+        }
+    }
+
     fn release(&mut self, forced: bool) {
         let at = self.holder.take().expect("only a holder releases");
         let hold_ns = self.now_ns - self.hold_since_ns;
         self.last_holder = Some(at);
+        if self.trace {
+            self.events.push(self.hold_event(at, hold_ns, forced));
+        }
         let thread = &mut self.threads[at];
         record(&mut self.totals.hold, hold_ns);
         record(&mut thread.gil.hold, hold_ns);

@@ -29,6 +29,8 @@ pub struct Scenario {
     pub tick_ns: u64,
     /// Three marks, and fewer CPU threads after the second.
     pub marks: bool,
+    /// An event for every hold, as `--trace` makes them.
+    pub trace: bool,
     /// Whether the target exits at the end.
     pub ends: bool,
 }
@@ -44,6 +46,7 @@ impl Default for Scenario {
             duration_ns: 60_000_000_000,
             tick_ns: 100_000_000,
             marks: true,
+            trace: false,
             ends: true,
         }
     }
@@ -57,6 +60,18 @@ impl Scenario {
             io_threads: 12,
             native_threads: 0,
             churn_per_s: 0,
+            ..Self::default()
+        }
+    }
+
+    /// A `--trace` session of more than 200,000 events.
+    pub fn traced() -> Self {
+        Self {
+            cpu_threads: 1,
+            io_threads: 24,
+            churn_per_s: 0,
+            duration_ns: 100_000_000_000,
+            trace: true,
             ..Self::default()
         }
     }

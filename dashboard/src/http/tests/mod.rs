@@ -2,6 +2,7 @@
 
 mod access;
 mod client;
+mod detail;
 mod limits;
 mod routes;
 mod socket;

@@ -5,11 +5,13 @@
 //! rest of what was counted is spread evenly over the time that no event explains. However far the view
 //! is zoomed, the parts of a pixel sum to the pixel, and the pixels of a bin to the bin's counters.
 
+mod detail;
 mod measure;
 mod spans;
 #[cfg(test)]
 mod tests;
 
+pub use detail::{Detail, DetailBin, Missing};
 pub use measure::{LaneBin, Parts, STATES, measure};
 pub use spans::{Span, SpanKind, Spans, spans};
 
@@ -20,6 +22,9 @@ use crate::batch::{Event, ThreadKey};
 
 /// Spans in one answer; the shortest are left out beyond it, and counted.
 pub const SPANS_MAX: usize = 12_000;
+
+/// Hold, wait and CPU of some threads in spans of time, in order and apart.
+type LaneBins = Vec<(Range, Vec<[u64; 3]>)>;
 
 /// One thread's lane.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,16 +54,36 @@ impl Snapshot<'_> {
     /// The lanes of these threads, in their order, in at most about `px` pixels. Threads that are not
     /// known (any more) are passed over.
     pub fn lanes(&self, range: Range, px: usize, threads: &[ThreadKey]) -> Lanes {
+        self.lanes_with(range, px, threads, None)
+    }
+
+    /// The same with what a recording tells of what is [`Snapshot::missing`] here.
+    pub fn lanes_with(
+        &self,
+        range: Range,
+        px: usize,
+        threads: &[ThreadKey],
+        detail: Option<&Detail>,
+    ) -> Lanes {
         let range = self.range().intersection(&range);
         let pixels = Pixels::fine(range, px);
         let known = |key: &&ThreadKey| self.thread(**key).is_some();
         let threads: Vec<ThreadKey> = threads.iter().filter(known).copied().collect();
-        let bins = self.lane_bins(range, &threads);
+        let mut bins = self.lane_bins(range, &threads);
         let detailed = pixels.step_ns < TIER_NS[0];
-        let detail_from_ns = if detailed { self.detail_from_ns() } else { u64::MAX };
+        let mut detail_from_ns = if detailed { self.detail_from_ns() } else { u64::MAX };
+        if let Some(detail) = detail {
+            bins = detail.replace(bins, range, &threads);
+            detail_from_ns = detail.starts_ns(range, detail_from_ns);
+        }
         // All events of the bins in sight, so that none is taken for time that no event explains.
         let whole = bins.iter().fold(range, |sum, bin| sum.union(&bin.0));
-        let spans = if detailed { self.spans(whole) } else { Spans::new() };
+        let own = if detailed && detail.is_none() {
+            spans(self.events_near(whole))
+        } else {
+            Spans::new()
+        };
+        let spans = detail.map_or(&own, |detail| &detail.spans);
         let none = Vec::new();
         let lane = |(place, key): (usize, &ThreadKey)| Lane {
             thread: *key,
@@ -70,7 +95,8 @@ impl Snapshot<'_> {
             ),
         };
         let lanes = threads.iter().enumerate().map(lane).collect();
-        let (spans, spans_left_out) = pick(&spans, &threads, range);
+        let (spans, spans_left_out) = pick(spans, &threads, range);
+        let spans_left_out = spans_left_out + detail.map_or(0, |detail| detail.left_out);
         let bin_ns = bins.iter().map(|bin| bin.0.length_ns()).max().unwrap_or(0);
         Lanes { range, pixels, lanes, spans, spans_left_out, detail_from_ns, bin_ns }
     }
@@ -81,24 +107,26 @@ impl Snapshot<'_> {
     }
 
     /// All events from here on are at hand.
-    fn detail_from_ns(&self) -> u64 {
+    pub(super) fn detail_from_ns(&self) -> u64 {
         match (self.store.events_let_go, self.store.events.front()) {
             (0, _) => 0,
             (_, first) => first.map_or(u64::MAX, |event| event.at_ns),
         }
     }
 
-    fn spans(&self, range: Range) -> Spans {
+    /// Events at hand of what happened in the range.
+    fn events_near(&self, range: Range) -> impl Iterator<Item = &Event> {
         // A wait that began in the range may end a good while after it.
         let near = Range::new(range.start_ns, range.end_ns.saturating_add(5 * TIER_NS[1]));
-        let inside = |event: &&Event| near.start_ns <= event.at_ns && event.at_ns < near.end_ns;
-        spans(self.store.events.iter().filter(inside))
+        let inside =
+            move |event: &&Event| near.start_ns <= event.at_ns && event.at_ns < near.end_ns;
+        self.store.events.iter().filter(inside)
     }
 
     /// Hold, wait and CPU of the threads in each bin that touches the range.
-    fn lane_bins(&self, range: Range, threads: &[ThreadKey]) -> Vec<(Range, Vec<[u64; 3]>)> {
+    fn lane_bins(&self, range: Range, threads: &[ThreadKey]) -> LaneBins {
         let touches = |bin: Range| !bin.intersection(&range).is_empty();
-        let mut bins: Vec<(Range, Vec<[u64; 3]>)> = Vec::new();
+        let mut bins = LaneBins::new();
         for bin in self.store.gil.bins().filter(|bin| touches(bin.range())) {
             let of = |key: &ThreadKey| match bin.threads.binary_search_by_key(key, |row| row.0) {
                 Ok(at) => [bin.threads[at].1.hold_ns, bin.threads[at].1.wait_ns, 0],
