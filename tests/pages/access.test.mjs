@@ -4,31 +4,24 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
-import { api, obstacle, startBrowser, startServer, until } from "./harness.mjs";
+import { api, obstacle, startPages, until } from "./harness.mjs";
 
 const skip = obstacle ?? false;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const PAGES = [
   "#/overview?s=2&last=0", "#/targets", "#/gil?s=2&last=0", "#/cpu?s=3&last=0", "#/cpu?s=2&last=0&tables=cpu",
+  "#/gil?s=2&last=0&tables=held,lanes,gil-wait",
   "#/cpu?s=2&last=0&split=1&sel=9000000000-12000000000&pin=2-1000000000-5000000000",
 ];
 
 describe("accessibility", { skip, concurrency: false }, () => {
-  let server, browser, page;
+  let server, page, open, close;
 
   before(async () => {
-    server = await startServer();
-    ({ browser, page } = await startBrowser(server));
+    ({ server, page, open, close } = await startPages());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-  const open = async (hash, ready) => {
-    await page.goto(`${server.origin}/${hash}`);
-    await page.locator(ready).first().waitFor();
-  };
+  after(() => close?.());
   const said = (shape) => until("what is said", () => page.locator(".for-screen-readers[aria-live]").allInnerTexts(),
     (texts) => texts.some((text) => shape.test(text)));
 

@@ -8,7 +8,8 @@ import { chromium } from "playwright-core";
 
 /** Longest wait for Chromium to close. */
 const CLOSE_MS = 20_000;
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+/** The repository. */
+export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 const CHROMIUM = "/usr/bin/chromium";
 /** Where pictures for looking at go. */
@@ -17,18 +18,23 @@ export const SHOTS = `${TARGET}/pages-shots`;
 /** Why the tests cannot run here, or null. */
 export const obstacle = existsSync(CHROMIUM) ? null : `${CHROMIUM} is missing; apt install chromium`;
 
-/** Builds the server, unless PAGES_SERVER names one that was built before. */
-function buildServer() {
-  if (process.env.PAGES_SERVER) return process.env.PAGES_SERVER;
-  const build = ["build", "--quiet", "--locked", "-p", "dashboard", "--example", "pages", "--features", "generator"];
-  const built = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
-  if (built.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${built.stderr}`);
-  return `${TARGET}/debug/examples/pages`;
+/** Builds a program and gives its path. */
+export function built(program, ...options) {
+  const build = ["build", "--quiet", "--locked", ...options];
+  const ended = spawnSync("cargo", build, { cwd: ROOT, stdio: ["ignore", "inherit", "pipe"], encoding: "utf8" });
+  if (ended.status !== 0) throw new Error(`cargo ${build.join(" ")} failed:\n${ended.stderr}`);
+  return `${TARGET}/${program}`;
+}
+
+/** The server's path: PAGES_SERVER, else it is built. */
+function generated() {
+  return process.env.PAGES_SERVER
+    ?? built("debug/examples/pages", "-p", "dashboard", "--example", "pages", "--features", "generator");
 }
 
 /** Starts the server; resolves to `{url, token, origin, stop}`. */
 export async function startServer() {
-  const child = spawn(buildServer(), { stdio: ["pipe", "pipe", "inherit"] });
+  const child = spawn(generated(), { stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const [line] = await Promise.race([
     new Promise((resolve) => createInterface(child.stdout).once("line", (line) => resolve([line]))),
@@ -65,6 +71,25 @@ export async function startBrowser(server) {
   await page.waitForSelector(".brand");
   mkdirSync(SHOTS, { recursive: true });
   return { browser, page, faults };
+}
+
+/** A server and a browser for the tests of one file. `open` goes to a page and waits for what shows
+ *  that it is there; `close` ends both. */
+export async function startPages(start = startServer) {
+  const server = await start();
+  const { browser, page, faults } = await startBrowser(server).catch(async (error) => {
+    await server.stop();
+    throw error;
+  });
+  const open = async (hash, ready) => {
+    await page.goto(`${server.origin}/${hash}`);
+    if (ready) await page.locator(ready).first().waitFor();
+  };
+  const close = async () => {
+    await browser.close();
+    await server.stop();
+  };
+  return { server, page, faults, open, close };
 }
 
 /** How many different colours a canvas shows; a blank one has at most a few. */

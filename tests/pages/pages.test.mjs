@@ -3,28 +3,20 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
-import { api, brightness, canvasColors, canvasHash, obstacle, SHOTS, startBrowser, startServer, until } from "./harness.mjs";
+import { api, brightness, canvasColors, canvasHash, obstacle, SHOTS, startPages, until } from "./harness.mjs";
 
 const skip = obstacle ?? false;
 if (skip) console.log(`skipped: ${skip}`);
 
 describe("pages", { skip, concurrency: false }, () => {
-  let server, browser, page, faults;
+  let server, page, faults, open, close;
 
   before(async () => {
-    server = await startServer();
-    ({ browser, page, faults } = await startBrowser(server));
+    ({ server, page, faults, open, close } = await startPages());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  after(() => close?.());
   afterEach(() => assert.deepEqual(faults.splice(0), [], "the page reported errors"));
 
-  const open = async (hash, ready) => {
-    await page.goto(`${server.origin}/${hash}`);
-    await page.locator(ready).first().waitFor();
-  };
   const drawn = (selector) => until(`canvases ${selector}`, () => canvasColors(page, selector),
     (colors) => colors.length > 0 && colors.every((seen) => seen > 8));
   const address = (shape) => until("the address", () => page.evaluate(() => location.href), (href) => shape.test(href));
@@ -63,11 +55,11 @@ describe("pages", { skip, concurrency: false }, () => {
     const cpu = await api(server, "/api/sessions/2/cpu?px=500");
     const length_ns = cpu.range.end_ns - cpu.range.start_ns;
     const cores = (cpu_ns) => (cpu_ns / length_ns).toFixed(2);
-    const shown = await page.$$eval(".legend > ul:not(.parts) > li", (items) => items.map((item) =>
-      [item.querySelector(".name").textContent, item.querySelector(".value").textContent]));
-    const [all, ...fromTop] = shown;
+    const all = cores(cpu.bands.reduce((sum, band) => sum + band.cpu_ns, 0));
+    // The figures of another span stand there until those of this one have come.
+    const [, ...fromTop] = await until("the legend", () => page.$$eval(".legend > ul:not(.parts) > li", (items) => items.map((item) =>
+      [item.querySelector(".name").textContent, item.querySelector(".value").textContent])), ([first]) => first[1] === all);
     const bands = fromTop.reverse();
-    assert.equal(all[1], cores(cpu.bands.reduce((sum, band) => sum + band.cpu_ns, 0)));
     assert.equal(bands[0][0], "MainThread", "the main thread stands at the bottom");
     const known = new Map(cpu.bands.map((band) => [band.name, cores(band.cpu_ns)]));
     const named = bands.filter(([name]) => known.has(name));

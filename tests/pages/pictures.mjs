@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { startBrowser } from "./harness.mjs";
-import { startGilscope } from "./real.mjs";
+import { startGilscope } from "./served.mjs";
 
 const ASSETS = fileURLToPath(new URL("../../dashboard/assets", import.meta.url));
 const BYTES_MAX = 350_000;
@@ -16,7 +16,7 @@ const PAGES = {
 };
 
 const folder = mkdtempSync(`${tmpdir()}/gilscope-pictures-`);
-const daemon = await startGilscope("demo", "-o", `${folder}/demo`, "-d", "26s", "--listen", "127.0.0.1:0");
+const daemon = await startGilscope(["demo", "-o", `${folder}/demo`, "-d", "26s"]);
 const { browser, page } = await startBrowser(daemon);
 try {
   await page.setViewportSize({ width: 1280, height: 800 });

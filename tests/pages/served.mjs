@@ -4,17 +4,19 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
-import { gilscope } from "./real.mjs";
+import { built, ROOT } from "./harness.mjs";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 const PYTHON = "/usr/bin/python3";
 /** Longest wait for a line that should come at once; the machine is shared. */
 const PATIENCE_MS = 60_000;
 
 /** Why real targets cannot run here, or null. */
 export const noTargets = existsSync(PYTHON) ? null : `${PYTHON} is missing; apt install python3`;
+
+/** The program's path: PAGES_GILSCOPE, else it is built as the e2e tests build it. */
+function gilscope() {
+  return process.env.PAGES_GILSCOPE ?? built("release/gilscope", "--release");
+}
 
 /** Without what a user may have set: that must not decide a test. */
 function plainEnvironment() {
@@ -82,10 +84,10 @@ export async function startProgram(file, args = []) {
 }
 
 /** `gilscope ARGS` with a dashboard, in a folder of its own; resolves when its address is printed. */
-export async function startGilscope(args) {
+export async function startGilscope(args, port = 0) {
   const folder = mkdtempSync(`${tmpdir()}/gilscope-pages-`);
   const environment = { ...plainEnvironment(), XDG_RUNTIME_DIR: folder, XDG_CONFIG_HOME: folder, NO_COLOR: "1" };
-  const child = new Child(gilscope(), [...args, "--listen", "127.0.0.1:0"], { cwd: folder, stdio: ["ignore", "ignore", "pipe"], env: environment }, "stderr");
+  const child = new Child(gilscope(), [...args, "--listen", `127.0.0.1:${port}`], { cwd: folder, stdio: ["ignore", "ignore", "pipe"], env: environment }, "stderr");
   const url = /http:\S+/.exec(await child.line(/dashboard: http/))[0];
   return {
     url, folder, origin: new URL(url).origin, pid: child.pid, lines: child.lines,

@@ -4,28 +4,25 @@ import assert from "node:assert/strict";
 import { readFileSync, statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { after, afterEach, before, describe, test } from "node:test";
-import { obstacle, SHOTS, startBrowser, until } from "./harness.mjs";
+import { obstacle, SHOTS, startPages, until } from "./harness.mjs";
 import { noTargets, startGilscope, startProgram } from "./served.mjs";
 
 const skip = obstacle ?? noTargets ?? false;
 if (skip) console.log(`skipped: ${skip}`);
 
 describe("targets", { skip, concurrency: false }, () => {
-  let gilscope, browser, page, faults, program;
+  let gilscope, page, faults, open, close, program;
 
   before(async () => {
     program = await startProgram("blame.py", ["blocked"]);
-    gilscope = await startGilscope(["serve"]);
-    ({ browser, page, faults } = await startBrowser(gilscope));
+    ({ server: gilscope, page, faults, open, close } = await startPages(() => startGilscope(["serve"])));
   });
   after(async () => {
-    await browser?.close();
-    await gilscope?.stop();
+    await close?.();
     await program?.kill();
   });
   afterEach(() => assert.deepEqual(faults.splice(0), [], "the page reported errors"));
 
-  const open = (hash) => page.goto(`${gilscope.origin}/${hash}`);
   const table = (name) => page.locator(`[aria-label='${name} table'] tbody tr`);
   const rowOf = (name, text) => table(name).filter({ hasText: text });
   const press = (row, name) => row.getByRole("button", { name, exact: true }).click();

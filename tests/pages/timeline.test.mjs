@@ -1,23 +1,19 @@
 // The timeline of the GIL page in a real browser, against the API's own figures.
 import assert from "node:assert/strict";
 import { after, afterEach, before, describe, test } from "node:test";
-import { api, canvasColors, obstacle, SHOTS, startBrowser, startServer, until } from "./harness.mjs";
+import { api, canvasColors, obstacle, SHOTS, startPages, until } from "./harness.mjs";
 
 const skip = obstacle ?? false;
 if (skip) console.log(`skipped: ${skip}`);
 
 describe("timeline", { skip, concurrency: false }, () => {
-  let server, browser, page, faults;
+  let server, page, faults, visit, close;
   const canvas = ".lanes canvas";
 
   before(async () => {
-    server = await startServer();
-    ({ browser, page, faults } = await startBrowser(server));
+    ({ server, page, faults, open: visit, close } = await startPages());
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
+  after(() => close?.());
   afterEach(() => assert.deepEqual(faults.splice(0), [], "the page reported errors"));
 
   const status = () => page.locator(".lane-status").innerText();
@@ -26,7 +22,7 @@ describe("timeline", { skip, concurrency: false }, () => {
     return found && [Number(found[1]), Number(found[2])];
   });
   const open = async (hash, said) => {
-    await page.goto(`${server.origin}/${hash}`);
+    await visit(hash, canvas);
     await page.locator(canvas).scrollIntoViewIfNeeded();
     await until("the lanes", status, (text) => said.test(text));
   };

@@ -16,7 +16,15 @@ export interface Context {
 
 export interface PageView {
   readonly element: HTMLElement;
+  /** The part that completes the page; until it is there the page is not shown, least of all with the
+   *  figures of another session. */
+  readonly needs: keyof Parts;
   draw(context: Context): void;
+}
+
+/** What tables are about: the same text while only time goes on. */
+export function aboutOf({ session, view }: Context): string {
+  return JSON.stringify([session.id, view.last_s, view.range, view.select]);
 }
 
 /** A span of time with the newest data at its right end, or the one that was chosen. */

@@ -128,8 +128,9 @@ function draw(): void {
   shell.drawSessions(sessions ?? [], session?.id ?? null);
   shell.draw(context, connection);
   document.title = context ? `${context.session.target.pid} ${view.page} · gilscope` : "gilscope";
+  const wanted = view.page === "targets" ? null : pages[view.page];
   const ready = context && context.session.range.end_ns > context.session.range.start_ns;
-  const page = view.page === "targets" ? null : ready ? pages[view.page] : null;
+  const page = ready && wanted && wanted.needs in parts ? wanted : null;
   const element = view.page === "targets" ? targets.element : page?.element ?? waiting.element;
   views.forEach((other) => show(other, other === element));
   if (element === waiting.element) waiting.draw(context, sessions, connection);

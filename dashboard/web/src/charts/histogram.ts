@@ -19,6 +19,7 @@ export class Histogram {
   constructor(private readonly name: string, private readonly colorName: string) {
     this.element.className = "histogram";
     this.canvas.setAttribute("role", "img");
+    this.canvas.setAttribute("aria-label", `${name}, a histogram: not drawn yet`);
     this.canvas.addEventListener("mousemove", (event) => this.point(event.offsetX));
     this.canvas.addEventListener("mouseleave", () => this.point(null));
     this.note.className = "figures";

@@ -16,14 +16,15 @@ export class ExperimentsPage implements PageView {
   private readonly over = h("p", { class: "hint" }, "The session is over; nothing more can be tried.");
   private readonly form: HTMLElement;
   readonly element: HTMLElement;
+  readonly needs = "session";
   private session: Session | null = null;
   private shown = "";
 
   constructor() {
-    const io = h("button", { type: "button", class: "primary", click: () => void this.put("io-priority") }, "Try I/O threads first");
+    const io = h("button", { type: "button", class: "primary", click: () => void this.change(putOn, "io-priority") }, "Try I/O threads first");
     const interval = h("form", { class: "inline", submit: (event: Event) => {
       event.preventDefault();
-      void this.put(`switch-interval=${this.interval.value.trim()}`);
+      void this.change(putOn, `switch-interval=${this.interval.value.trim()}`);
     } }, h("label", {}, "switch interval ", this.interval), " ", h("button", { type: "submit" }, "Try it"));
     this.form = h("div", { class: "tries" }, io, interval);
     const box = panel("Try a remedy");
@@ -51,7 +52,7 @@ export class ExperimentsPage implements PageView {
 
   private box(session: Session, experiment: Experiment): HTMLElement {
     const stands = experiment.undone_ns === null && session.ended === null;
-    const undo = h("button", { type: "button", class: "quiet", click: () => void this.undo(experiment.remedy) }, "Undo");
+    const undo = h("button", { type: "button", class: "quiet", click: () => void this.change(takeBack, experiment.remedy) }, "Undo");
     const box = panel(experiment.remedy, stands ? [undo] : []);
     const at = (ns: number) => clock(unixSeconds(session, ns));
     const until = experiment.undone_ns === null ? (stands ? "stands" : "until the end") : `until ${at(experiment.undone_ns)}`;
@@ -64,13 +65,9 @@ export class ExperimentsPage implements PageView {
     return box.element;
   }
 
-  private async put(remedy: string): Promise<void> {
-    if (this.session) await putOn(this.session, remedy);
-    if (this.session) tries.look(this.session, () => this.fill(this.session!));
-  }
-
-  private async undo(remedy: string): Promise<void> {
-    if (this.session) await takeBack(this.session, remedy);
+  /** Puts a remedy on or takes it back, then shows what came of it. */
+  private async change(act: typeof putOn, remedy: string): Promise<void> {
+    if (this.session) await act(this.session, remedy);
     if (this.session) tries.look(this.session, () => this.fill(this.session!));
   }
 }

@@ -22,6 +22,7 @@ import type { Distribution, Frame, GilTotals, Range } from "../types";
 
 export class GilPage implements PageView {
   readonly element = h("main", { class: "page" });
+  readonly needs = "totals";
   private readonly where = () => ({ session: this.context!.session.id, range: this.context!.window });
   private readonly events: ChartEvents = { select: (from_s, to_s) => select(this.context!.session, from_s, to_s) };
   private readonly held = new ChartBox("held", "GIL utilization", this.events);
@@ -71,7 +72,7 @@ export class GilPage implements PageView {
     if (parts.gil) this.drawCharts(context);
     this.lanes.draw(context);
     if (parts.totals) this.figures.draw(totalFigures(parts.totals, parts.histograms?.wait));
-    if (parts.histograms) this.distributions.draw(parts.histograms);
+    if (parts.histograms) this.distributions.draw(context, parts.histograms);
     if (parts.blame) this.drawBlame(context);
     if (!parts.threads) return;
     this.threads.update(parts.threads.rows, parts.threads.n_rows, new Map(), "gil");

@@ -23,6 +23,7 @@ const SPARKS = [
 
 export class OverviewPage implements PageView {
   readonly element = h("main", { class: "page" });
+  readonly needs = "totals";
   private readonly facts = h("dl", { class: "facts" });
   private readonly sparks = SPARKS.map((spark) => new Spark(spark.title, spark.page));
   private readonly notes = h("ul", { class: "notes" });

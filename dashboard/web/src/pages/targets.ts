@@ -3,7 +3,7 @@
 import "./targets.css";
 import { attach, beginRecording, detach, endRecording, openRecording, processes, recordings, recordingUrl } from "../api";
 import { h, setText, show } from "../dom";
-import { bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
+import { baseName, bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
 import { panel, save } from "../parts/panel";
 import { rowActions } from "../parts/rowactions";
 import { Table, type Column } from "../parts/table";
@@ -228,7 +228,7 @@ function state(session: Session): string {
 function scriptName(cmdline: string[], executable = ""): string {
   const [program, ...rest] = cmdline;
   const script = rest.find((part) => !part.startsWith("-")) ?? program ?? executable;
-  return script.slice(script.lastIndexOf("/") + 1) || "process";
+  return baseName(script) || "process";
 }
 
 /** What a session is called where there is little room: the script, and the pid. */

@@ -1,11 +1,12 @@
 // The GIL's four distributions: each a histogram on a logarithmic axis, with the table behind it.
 
 import { Histogram } from "../charts/histogram";
+import { Tabled, type Plain } from "../charts/tabled";
+import { aboutOf, type Context } from "../context";
 import { h } from "../dom";
 import { count, duration, percent } from "../format";
 import type { Distribution, Histograms, Range } from "../types";
 import { exportButtons, panel } from "./panel";
-import { Tabled, type Plain } from "./tabled";
 
 const ALL = [
   { key: "wait", title: "Wait for the GIL", color: "waiters", plot: "gil-wait" },
@@ -27,10 +28,10 @@ export class Distributions {
     }));
   }
 
-  draw(data: Histograms): void {
+  draw(context: Context, data: Histograms): void {
     ALL.forEach((each, index) => {
       const distribution = data[each.key];
-      const tabled = this.tables[index].draw(() => plain(distribution));
+      const tabled = this.tables[index].draw(aboutOf(context), () => plain(distribution));
       if (!tabled) this.histograms[index].draw(distribution);
     });
   }

@@ -36,10 +36,6 @@ export class Filters {
     show(this.clear, isFiltered());
     setText(this.note, isFiltered() ? `${shown} of ${all} threads` : "");
   }
-
-  focus(): void {
-    this.inputs.thread.focus();
-  }
 }
 
 export function isFiltered(): boolean {
@@ -56,19 +52,21 @@ export function codePasses(functionName: string | null, module: string | null): 
   return has(functionName, "function") && has(module, "module");
 }
 
+/** Whether what was blamed passes the filters on code. */
+function blamedCodePasses(row: BlameRow): boolean {
+  return codePasses(row.function, row.file) || codePasses(row.function, row.native_module);
+}
+
 export function blamePasses(row: BlameRow): boolean {
-  const module = has(row.file, "module") || has(row.native_module, "module");
-  return has(row.thread_name, "thread") && has(row.function, "function") && module;
+  return has(row.thread_name, "thread") && blamedCodePasses(row);
 }
 
 /** Threads by name; with a filter on code, those that held the GIL in it and those that took it from them. */
 export function filterThreads(threads: ThreadRow[], blame: BlameRow[], handoffs: HandoffRow[]): ThreadRow[] {
   const { filters } = getView();
-  let kept = threads.filter((row) => has(row.name, "thread"));
-  if (!filters.function && !filters.module) return kept;
-  const code = (row: BlameRow) => has(row.function, "function") && (has(row.file, "module") || has(row.native_module, "module"));
-  const holders = new Set(blame.filter(code).map((row) => row.thread));
+  const named = threads.filter((row) => has(row.name, "thread"));
+  if (!filters.function && !filters.module) return named;
+  const holders = new Set(blame.filter(blamedCodePasses).map((row) => row.thread));
   const takers = new Set(handoffs.filter((row) => holders.has(row.from)).map((row) => row.to));
-  kept = kept.filter((row) => holders.has(row.key) || takers.has(row.key));
-  return kept;
+  return named.filter((row) => holders.has(row.key) || takers.has(row.key));
 }

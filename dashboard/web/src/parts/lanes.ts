@@ -1,15 +1,15 @@
 // The panel of the timeline: filters, legend, table, export, and the two-way street to the page's view.
 
 import { onCursor, setCursor } from "../cursor";
-import type { Context } from "../context";
+import { aboutOf, type Context } from "../context";
 import { unixSeconds } from "../charts/series";
+import { Tabled } from "../charts/tabled";
 import { h } from "../dom";
 import { setView } from "../state";
 import { Timeline } from "../timeline/timeline";
 import type { Range, Session, ThreadRow } from "../types";
 import { codePasses, Filters, filterThreads, isFiltered } from "./filters";
 import { exportButtons, panel } from "./panel";
-import { Tabled } from "./tabled";
 
 const LEGEND = [
   ["holding", "holding the GIL"], ["seen", "holding, as a waiter saw it"], ["waiting", "waiting for it"],
@@ -22,11 +22,13 @@ export class Lanes {
   private readonly filters = new Filters();
   private readonly tabled: Tabled;
   private session: Session | null = null;
+  private about = "";
 
   constructor(where: () => { session: number; range: Range }) {
     this.timeline = new Timeline({
       range: (range) => setView({ range, select: null }),
       cursor: (at_ns) => setCursor(at_ns === null ? null : unixSeconds(this.session!, at_ns), this),
+      arrived: () => this.drawTable(),
     });
     onCursor((at_s, by) => {
       if (by !== this && this.session) this.timeline.point(at_s === null ? null : (at_s - unixSeconds(this.session, 0)) * 1e9);
@@ -38,11 +40,8 @@ export class Lanes {
     this.element = box.element;
   }
 
-  focusFilter(): void {
-    this.filters.focus();
-  }
-
-  draw({ session, parts, window }: Context): void {
+  draw(context: Context): void {
+    const { session, parts, window } = context;
     this.session = session;
     const all = parts.threads?.rows.filter((row) => row.thread_id !== 0) ?? [];
     const rows = filterThreads(all, parts.blame?.rows ?? [], parts.handoffs?.rows ?? []);
@@ -54,7 +53,12 @@ export class Lanes {
       passes: codePasses,
       emptyText: isFiltered() ? "No thread passes the filter." : "No thread was seen in this span.",
     });
-    this.tabled.draw(() => ({ caption: this.timeline.summary(), ...this.timeline.table() }));
+    this.about = aboutOf(context);
+    this.drawTable();
+  }
+
+  private drawTable(): void {
+    this.tabled.draw(this.about, () => ({ caption: this.timeline.summary(), ...this.timeline.table() }));
   }
 }
 

@@ -28,6 +28,7 @@ export class Waiting {
 }
 
 function words(context: Context | null, sessions: Session[] | null, connection: Connection): [string, string] {
+  if (context && context.session.range.end_ns > 0) return ["Loading", `The figures of process ${context.session.target.pid} are on their way.`];
   if (context) return [`Waiting for process ${context.session.target.pid}`, "The first figures come within a second of the attach."];
   if (sessions) return ["Nothing is watched yet", "Choose a process here, or run gilscope attach PID in a terminal."];
   if (connection.state === "denied") return ["Not logged in", "Open the address that gilscope printed; gilscope list prints a new one."];

@@ -19,6 +19,8 @@ const ROWS_SHOWN = 16;
 /** Rows above and below those in sight that are fetched, too. */
 const ROWS_AROUND = 6;
 const COMMIT_MS = 300;
+/** Width that lanes are fetched for while the table stands in their place. */
+const PX_UNSEEN = 800;
 
 export interface Shown {
   session: Session;
@@ -37,6 +39,8 @@ export interface TimelineEvents {
   range: (range: Range) => void;
   /** The moment under the cursor, for charts that follow. */
   cursor: (at_ns: number | null) => void;
+  /** Other lanes are there: what is said about them is no longer true. */
+  arrived: () => void;
 }
 
 export class Timeline {
@@ -281,17 +285,18 @@ export class Timeline {
     this.picture = this.lanes && picture(this.lanes);
     this.hovered = null;
     this.moved();
+    this.events.arrived();
   }
 
   /** The view, the rows or the size changed: asks for what is missing and paints what is there. */
   private moved(): void {
     const { shown } = this;
-    if (!shown || shown.rows.length === 0 || this.width() === 0) return;
+    if (!shown || shown.rows.length === 0) return;
     const first = Math.max(0, this.firstRow() - ROWS_AROUND);
     const rows = shown.rows.slice(first, first + ROWS_SHOWN + 2 * ROWS_AROUND);
     this.source.want({
       session: shown.session.id, view: this.view(), whole: this.whole(),
-      px: Math.max(50, this.width() - this.left()), threads: rows.map((row) => row.key),
+      px: this.width() ? Math.max(50, this.width() - this.left()) : PX_UNSEEN, threads: rows.map((row) => row.key),
     });
     this.schedule();
   }
