@@ -22,6 +22,8 @@ mod http;
 mod hub;
 #[path = "../src/plot/mod.rs"]
 mod plot;
+#[path = "../src/recording/mod.rs"]
+mod recording;
 #[path = "../src/remedy.rs"]
 mod remedy;
 #[path = "../src/report/mod.rs"]

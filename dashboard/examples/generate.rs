@@ -1,0 +1,34 @@
+//! Writes a recording of a generated session, for measurements: `generate FILE SECONDS THREADS`.
+#![allow(dead_code, unused_imports, unreachable_pub)] // the program's modules, of which an example uses a part
+#![deny(unsafe_code)]
+
+#[path = "../src/batch.rs"]
+mod batch;
+#[path = "../src/collect/generate/mod.rs"]
+mod generate;
+#[path = "../src/recording/mod.rs"]
+mod recording;
+#[path = "../src/store/mod.rs"]
+mod store;
+
+use generate::Scenario;
+use recording::write_all_of;
+use std::path::PathBuf;
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [file, seconds, threads] = arguments.as_slice() else {
+        anyhow::bail!("usage: generate FILE SECONDS THREADS");
+    };
+    let threads: u32 = threads.parse()?;
+    let scenario = Scenario {
+        cpu_threads: threads / 20 + 1,
+        io_threads: threads - threads / 20 - threads / 16 - 2,
+        native_threads: threads / 16,
+        churn_per_s: 1,
+        duration_ns: seconds.parse::<u64>()? * 1_000_000_000,
+        ..Scenario::default()
+    };
+    write_all_of(&PathBuf::from(file), &scenario.target(), scenario.batches())?;
+    Ok(())
+}
