@@ -1,4 +1,4 @@
-//! Writes a recording of a generated session, for measurements: `generate FILE SECONDS THREADS`.
+//! Writes a recording of a generated session, for measurements: `generate FILE SECONDS THREADS TICK_MS`.
 #![allow(dead_code, unused_imports, unreachable_pub)] // the program's modules, of which an example uses a part
 #![deny(unsafe_code)]
 
@@ -17,8 +17,8 @@ use std::path::PathBuf;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, seconds, threads] = arguments.as_slice() else {
-        anyhow::bail!("usage: generate FILE SECONDS THREADS");
+    let [file, seconds, threads, tick_ms] = arguments.as_slice() else {
+        anyhow::bail!("usage: generate FILE SECONDS THREADS TICK_MS");
     };
     let threads: u32 = threads.parse()?;
     let scenario = Scenario {
@@ -26,6 +26,7 @@ fn main() -> anyhow::Result<()> {
         io_threads: threads - threads / 20 - threads / 16 - 2,
         native_threads: threads / 16,
         churn_per_s: 1,
+        tick_ns: tick_ms.parse::<u64>()? * 1_000_000,
         duration_ns: seconds.parse::<u64>()? * 1_000_000_000,
         ..Scenario::default()
     };

@@ -4,7 +4,7 @@ use super::daemon::{Daemon, EndSignals};
 use super::flags::Serving;
 use super::{Context, Lay};
 use crate::batch::{Batch, Ended};
-use crate::hub::{HubHandle, NewSession, SessionId};
+use crate::hub::{HubHandle, SessionId};
 use crate::output::folder_of;
 use crate::recording::{Recording, RecordingError};
 use crate::store::Snapshot;
@@ -76,13 +76,17 @@ pub(super) async fn begin(
     hub: &HubHandle,
     recording: Recording,
 ) -> anyhow::Result<(SessionId, Loading)> {
-    let new = NewSession { target: recording.target().clone(), controls: None, recorder: None };
-    let id = hub.add_session(new).await?;
+    let opened = tokio::task::spawn_blocking(move || {
+        let (store, chunk) = recording.state();
+        (recording, store, chunk)
+    });
+    let (recording, store, chunk) = opened.await.context("reading the recording")?;
+    let id = hub.show(store).await?;
     let hub = hub.clone();
     let runtime = Handle::current();
     let loading = tokio::task::spawn_blocking(move || {
         let mut damage = None;
-        for batch in recording.batches() {
+        for batch in recording.batches_after(chunk) {
             match batch {
                 Ok(batch) => runtime.block_on(hub.batch(id, batch))?,
                 Err(found) => {

@@ -15,12 +15,12 @@ pub struct Replayed {
 /// Replays a recording. An error if nothing of it can be read.
 pub fn replay(path: &Path) -> Result<Replayed, RecordingError> {
     let recording = Recording::open(path)?;
-    let mut store = Store::new(recording.target().clone());
+    let (mut store, chunk) = recording.state();
     let mut damage = None;
-    for (replayed, batch) in recording.batches().enumerate() {
+    for (replayed, batch) in recording.batches_after(chunk).enumerate() {
         match batch {
             Ok(batch) => store.apply(&batch),
-            Err(error) if replayed == 0 => return Err(error),
+            Err(error) if replayed == 0 && chunk == 0 => return Err(error),
             Err(error) => damage = Some(error),
         }
     }

@@ -12,7 +12,7 @@ mod tests;
 
 use crate::batch::{Batch, Mark, Target};
 use crate::remedy::Remedy;
-use crate::store::Snapshot;
+use crate::store::{Snapshot, Store};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -79,6 +79,7 @@ type Question = Box<dyn FnOnce(&Snapshot<'_>) + Send>;
 
 enum Command {
     Add(Box<NewSession>, oneshot::Sender<SessionId>),
+    Show(Box<Store>, oneshot::Sender<SessionId>),
     Batch(SessionId, Box<Batch>),
     Ask(SessionId, Question),
     List(oneshot::Sender<Vec<SessionId>>),
@@ -128,6 +129,11 @@ impl HubHandle {
     /// Adds a session; it shows up at once, with nothing in it yet.
     pub async fn add_session(&self, new: NewSession) -> Result<SessionId, HubError> {
         self.ask_hub(|reply| Command::Add(Box::new(new), reply)).await
+    }
+
+    /// Adds a session that shows what a recording knows; the batches that follow come one by one.
+    pub async fn show(&self, store: Store) -> Result<SessionId, HubError> {
+        self.ask_hub(|reply| Command::Show(Box::new(store), reply)).await
     }
 
     /// Gives a batch to a session. Waits while the hub is behind; batches of one sender keep their order.

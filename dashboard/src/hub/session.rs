@@ -39,6 +39,23 @@ impl Session {
         }
     }
 
+    /// A recording's session, which has what its store has.
+    pub fn of_store(store: Store) -> Self {
+        let snapshot = store.snapshot();
+        let marks: Vec<u32> = snapshot.marks().iter().map(|mark| mark.id).collect();
+        Self {
+            anchor_unix_ns: snapshot.target().anchor_unix_ns,
+            at_ns: snapshot.range().end_ns,
+            mark_last: marks.iter().copied().max().unwrap_or(0),
+            marks,
+            ended: snapshot.ended().is_some(),
+            controls: None,
+            recorder: None,
+            revision: 1,
+            store,
+        }
+    }
+
     /// Takes in a batch from outside: a live one, or one of a recording with marks of its own.
     pub fn batch(&mut self, batch: Batch) {
         for mark in &batch.marks {

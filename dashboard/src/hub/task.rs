@@ -31,9 +31,10 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
     // A reply that nobody waits for any more is dropped.
     match command {
         Command::Add(new, reply) => {
-            let id = SessionId(sessions.last_key_value().map_or(1, |(last, _)| last.0 + 1));
-            sessions.insert(id, Session::new(*new));
-            let _ = reply.send(id);
+            let _ = reply.send(add(sessions, Session::new(*new)));
+        }
+        Command::Show(store, reply) => {
+            let _ = reply.send(add(sessions, Session::of_store(*store)));
         }
         Command::Batch(id, batch) => match sessions.get_mut(&id) {
             Some(session) => contained("batch", || session.batch(*batch)),
@@ -71,6 +72,12 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
             let _ = reply.send(find(sessions, id).and_then(|session| session.controls()));
         }
     }
+}
+
+fn add(sessions: &mut BTreeMap<SessionId, Session>, session: Session) -> SessionId {
+    let id = SessionId(sessions.last_key_value().map_or(1, |(last, _)| last.0 + 1));
+    sessions.insert(id, session);
+    id
 }
 
 /// One session's fault must not end the others, nor keep the targets from being left. What a caught

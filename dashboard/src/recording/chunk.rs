@@ -27,13 +27,17 @@ pub fn pack(plain: &[u8]) -> Vec<u8> {
 
 /// The text says what is wrong with the bytes.
 pub fn decode(data: &[u8]) -> Result<Vec<Batch>, String> {
+    unpack(&plain_of(data, PLAIN_BYTES_MAX.max(data.len().saturating_mul(RATIO_MAX)))?)
+}
+
+/// What was packed, if it is not more than `most` bytes. The text says what is wrong with the bytes.
+pub fn plain_of(data: &[u8], most: usize) -> Result<Vec<u8>, String> {
     let size =
         zstd::bulk::Decompressor::upper_bound(data).ok_or("a chunk does not tell its size")?;
-    if size > PLAIN_BYTES_MAX.max(data.len().saturating_mul(RATIO_MAX)) {
+    if size > most {
         return Err(format!("a chunk of {} bytes claims to hold {size}", data.len()));
     }
-    let plain = zstd::bulk::decompress(data, size).map_err(|cause| cause.to_string())?;
-    unpack(&plain)
+    zstd::bulk::decompress(data, size).map_err(|cause| cause.to_string())
 }
 
 /// One batch after the other: an empty one takes a few bytes here and hundreds in memory.

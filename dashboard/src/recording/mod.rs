@@ -2,7 +2,8 @@
 //!
 //! Anyone can read it with `sqlite3`; [`schema`] says what stands where. `application_id` is "GILS",
 //! `user_version` the format's version. The plain tables are for people and other programs; replay
-//! reads only `chunks`, each the zstd-compressed postcard form of about a second of batches.
+//! reads only `chunks`, each the zstd-compressed postcard form of about a second of batches, and of those
+//! only what follows the saved `state`.
 //!
 //! The writer commits about once a second with SQLite's rollback journal, so the main file alone is
 //! whole after a `kill -9` at any moment: what was committed is there, the rest is rolled back by
@@ -14,6 +15,7 @@ mod detail;
 mod read;
 mod rows;
 mod schema;
+mod state;
 mod write;
 
 #[cfg(test)]

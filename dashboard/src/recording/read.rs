@@ -63,9 +63,18 @@ impl Recording {
     }
 
     /// The batches as they were recorded. After an error there are no more.
+    #[cfg(any(test, feature = "fuzz"))]
     pub fn batches(&self) -> impl Iterator<Item = Result<Batch, RecordingError>> + '_ {
+        self.batches_after(0)
+    }
+
+    /// The batches that follow a chunk. After an error there are no more.
+    pub fn batches_after(
+        &self,
+        chunk: i64,
+    ) -> impl Iterator<Item = Result<Batch, RecordingError>> + '_ {
         let mut ended = false;
-        let mut after = 0;
+        let mut after = chunk;
         std::iter::from_fn(move || {
             let chunk = if ended { None } else { self.next_chunk(&mut after).transpose() };
             ended |= !matches!(chunk, Some(Ok(_)));

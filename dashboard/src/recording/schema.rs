@@ -52,6 +52,8 @@ CREATE TABLE chunks (        -- the batches themselves: zstd of postcard of a li
     events INTEGER,          -- single events in it; of them the first began and the last ended:
     events_from_ns INTEGER, events_to_ns INTEGER,  -- NULL without events
     data BLOB);
+CREATE TABLE state (         -- at most one row: what gilscope knows after that chunk, to open at once
+    id INTEGER PRIMARY KEY, version INTEGER, chunk INTEGER, data BLOB);
 CREATE INDEX chunks_by_time ON chunks (last_ns);
 CREATE INDEX chunks_by_events ON chunks (events_to_ns, events_from_ns, events) WHERE events > 0;
 ";

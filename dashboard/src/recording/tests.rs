@@ -182,7 +182,7 @@ fn a_killed_writer_leaves_all_that_it_committed() {
     let mut with_data = 0;
     for round in 0..25u32 {
         let path = dir.path().join(format!("{round}.gilscope"));
-        kill_a_writer(&path, Duration::from_millis(u64::from(round) * 17));
+        kill_a_writer(&path, Duration::from_millis(u64::from(round) * 30));
         let recording = match Recording::open(&path) {
             Ok(recording) => recording,
             Err(RecordingError::Empty { .. } | RecordingError::NotARecording { .. }) => continue,

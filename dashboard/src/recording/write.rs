@@ -5,6 +5,7 @@
 
 use super::rows::{Rows, signed, write_target};
 use super::schema::{APPLICATION_ID, FORMAT_VERSION, TABLES};
+use super::state::Keeper;
 use super::{RecordingError, chunk};
 use crate::batch::{Batch, Event, Target};
 use rusqlite::{Connection, ErrorCode, OpenFlags, params};
@@ -44,10 +45,13 @@ impl Recorder {
         create_file(path, overwrite)?;
         let db = prepare(path, target).map_err(|cause| write_error(path, cause))?;
         let (queue, batches) = sync_channel(QUEUE_BATCHES);
-        let own_path = path.to_owned();
+        let (own_path, target) = (path.to_owned(), target.clone());
         let writer = std::thread::Builder::new()
             .name("recording".into())
-            .spawn(move || write_all(&db, &batches).map_err(|cause| write_error(&own_path, cause)))
+            .spawn(move || {
+                write_all(Writer::new(db, target), &batches)
+                    .map_err(|cause| write_error(&own_path, cause))
+            })
             .map_err(|cause| RecordingError::Create { path: path.into(), cause })?;
         Ok(Self {
             path: path.into(),
@@ -183,16 +187,21 @@ fn prepare(path: &Path, target: &Target) -> rusqlite::Result<Connection> {
     Ok(db)
 }
 
-fn write_all(db: &Connection, batches: &Receiver<Batch>) -> rusqlite::Result<()> {
-    let mut rows = Rows::default();
+/// The file, and what is known of what was written to it.
+struct Writer {
+    db: Connection,
+    rows: Rows,
+    keeper: Keeper,
+}
+
+fn write_all(mut writer: Writer, batches: &Receiver<Batch>) -> rusqlite::Result<()> {
     loop {
         let (second, more) = collect_second(batches);
         if !second.is_empty() {
-            write_chunk(db, &mut rows, &second)?;
+            writer.write(&second)?;
         }
         if !more {
-            db.execute("INSERT INTO meta VALUES ('finished', 'yes')", [])?;
-            return Ok(());
+            return writer.finish();
         }
     }
 }
@@ -206,18 +215,18 @@ pub fn write_all_of(
 ) -> Result<(), RecordingError> {
     create_file(path, false)?;
     let write = || {
-        let db = prepare(path, target)?;
-        let (mut rows, mut second) = (Rows::default(), Vec::<Batch>::new());
+        let mut writer = Writer::new(prepare(path, target)?, target.clone());
+        let mut second = Vec::<Batch>::new();
         for batch in batches {
             let full =
                 second.first().is_some_and(|first| first.at_ns + 1_000_000_000 <= batch.at_ns);
             if full || second.len() == chunk::BATCHES_MAX {
-                write_chunk(&db, &mut rows, &std::mem::take(&mut second))?;
+                writer.write(&std::mem::take(&mut second))?;
             }
             second.push(batch);
         }
-        write_chunk(&db, &mut rows, &second)?;
-        db.execute("INSERT INTO meta VALUES ('finished', 'yes')", []).map(|_| ())
+        writer.write(&second)?;
+        writer.finish()
     };
     write().map_err(|cause| write_error(path, cause))
 }
@@ -237,40 +246,57 @@ fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
     (second, true)
 }
 
-/// One chunk, or more where one would be too large for the reader.
-fn write_chunk(db: &Connection, rows: &mut Rows, batches: &[Batch]) -> rusqlite::Result<()> {
-    let plain = chunk::plain(batches);
-    if plain.len() > chunk::PLAIN_BYTES_MAX {
-        if let [one] = batches
-            && one.events.len() > BATCH_EVENTS
-        {
-            return split_events(one)
-                .iter()
-                .try_for_each(|part| write_chunk(db, rows, std::slice::from_ref(part)));
-        }
-        if batches.len() > 1 {
-            let (first, second) = batches.split_at(batches.len() / 2);
-            write_chunk(db, rows, first)?;
-            return write_chunk(db, rows, second);
-        }
+impl Writer {
+    fn new(db: Connection, target: Target) -> Self {
+        Self { db, rows: Rows::default(), keeper: Keeper::new(target) }
     }
-    let tx = db.unchecked_transaction()?;
-    rows.write(&tx, batches)?;
+
+    /// One chunk, or more where one would be too large for the reader.
+    fn write(&mut self, batches: &[Batch]) -> rusqlite::Result<()> {
+        let plain = chunk::plain(batches);
+        if plain.len() > chunk::PLAIN_BYTES_MAX {
+            if let [one] = batches
+                && one.events.len() > BATCH_EVENTS
+            {
+                let parts = split_events(one);
+                return parts.iter().try_for_each(|part| self.write(std::slice::from_ref(part)));
+            }
+            if batches.len() > 1 {
+                let (first, second) = batches.split_at(batches.len() / 2);
+                self.write(first)?;
+                return self.write(second);
+            }
+        }
+        let tx = self.db.unchecked_transaction()?;
+        self.rows.write(&tx, batches)?;
+        insert_chunk(&tx, batches, &plain)?;
+        tx.commit()?;
+        self.keeper.follow(&self.db, batches) // only now: what is written is safe first
+    }
+
+    fn finish(mut self) -> rusqlite::Result<()> {
+        let tx = self.db.unchecked_transaction()?;
+        self.keeper.finish(&tx)?;
+        tx.execute("INSERT INTO meta VALUES ('finished', 'yes')", [])?;
+        tx.commit()
+    }
+}
+
+fn insert_chunk(db: &Connection, batches: &[Batch], plain: &[u8]) -> rusqlite::Result<()> {
     let ns = |batch: Option<&Batch>| batch.map_or(0, |batch| batch.at_ns as i64);
     let events = || batches.iter().flat_map(|batch| &batch.events);
     let began_ns = |event: &Event| signed(event.at_ns.saturating_sub(event.duration_ns));
-    tx.prepare_cached("INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)")?.execute(
-        params![
-            ns(batches.first()),
-            ns(batches.last()),
-            batches.len() as i64,
-            events().count() as i64,
-            events().map(began_ns).min(),
-            events().map(|event| signed(event.at_ns)).max(),
-            chunk::pack(&plain)
-        ],
-    )?;
-    tx.commit()
+    let sql = "INSERT INTO chunks VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)";
+    db.prepare_cached(sql)?.execute(params![
+        ns(batches.first()),
+        ns(batches.last()),
+        batches.len() as i64,
+        events().count() as i64,
+        events().map(began_ns).min(),
+        events().map(|event| signed(event.at_ns)).max(),
+        chunk::pack(plain)
+    ])?;
+    Ok(())
 }
 
 /// The batch with its first events, and its other events in batches of the same moment.

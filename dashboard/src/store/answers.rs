@@ -235,7 +235,7 @@ pub enum Class {
 }
 
 /// CPU of one thread in a range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuTotals {
     pub cpu_ns: u64,
     pub cpu_user_ns: u64,
@@ -250,7 +250,7 @@ pub struct CpuTotals {
 /// A stamp says when the GIL was held, not whether on a core, so `holding_ns` is the time of holding
 /// as far as it fits into the CPU of the same moments: exact for a thread that does not sleep with the
 /// GIL in hand, an upper bound for one that does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CpuParts {
     pub holding_ns: u64,
     /// CPU while the GIL's holders were not known: before it was watched, in light mode, or of threads
@@ -259,7 +259,7 @@ pub struct CpuParts {
 }
 
 /// GIL counters of one thread in a range.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ThreadGilTotals {
     pub acquires: u64,
     pub acquires_contended: u64,

@@ -8,6 +8,7 @@ use super::counters::{Counters, GilCounters, WaitCounters};
 use super::hist;
 use super::timeline::Bin;
 use crate::batch::{Hist, ProcessSample, ThreadKey};
+use serde::{Deserialize, Serialize};
 
 /// Rows sorted by key, each key once.
 pub type Rows<K, V> = Vec<(K, V)>;
@@ -18,7 +19,7 @@ pub type BlameKey = (ThreadKey, u32, Option<u32>);
 pub type HandoffKey = (ThreadKey, ThreadKey);
 
 /// CPU of one thread in a bin.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CpuRow {
     pub totals: CpuTotals,
     pub parts: CpuParts,
@@ -27,7 +28,7 @@ pub struct CpuRow {
 }
 
 /// CPU of the process in a bin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CpuBin {
     pub range: Range,
     /// The last sample of the bin; null while the process itself was not sampled.
@@ -45,7 +46,7 @@ pub struct CpuBin {
 }
 
 /// What the GIL did in a bin.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GilBin {
     pub range: Range,
     pub totals: GilCounters,
@@ -56,6 +57,11 @@ pub struct GilBin {
     pub threads: Rows<ThreadKey, ThreadGilTotals>,
     pub blame: Rows<BlameKey, WaitCounters>,
     pub handoffs: Rows<HandoffKey, WaitCounters>,
+}
+
+/// Whether each key is there once, in order.
+fn is_sorted<K: Ord + Copy, V>(rows: &Rows<K, V>) -> bool {
+    rows.is_sorted_by(|first, second| first.0 < second.0)
 }
 
 /// Adds `more` to `sum`, by key.
@@ -138,6 +144,21 @@ impl Bin for GilBin {
         // A bucket takes 16 bytes, the other rows 40 to 88.
         let buckets: usize = self.hists.iter().map(|hist| hist.buckets.len()).sum();
         3 + self.threads.len() + (self.blame.len() + self.handoffs.len()) / 2 + buckets / 6
+    }
+}
+
+impl CpuBin {
+    /// Whether its rows are as [`add_rows`] leaves them.
+    pub fn is_sound(&self) -> bool {
+        is_sorted(&self.threads)
+    }
+}
+
+impl GilBin {
+    /// Whether its rows are as [`add_rows`] leaves them.
+    pub fn is_sound(&self) -> bool {
+        let hists = self.hists.iter().all(|hist| is_sorted(&hist.buckets));
+        hists && is_sorted(&self.threads) && is_sorted(&self.blame) && is_sorted(&self.handoffs)
     }
 }
 

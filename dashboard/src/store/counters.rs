@@ -4,6 +4,7 @@
 
 use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
 use crate::batch::{GilSample, ThreadCpu, ThreadGil};
+use serde::{Deserialize, Serialize};
 
 /// A sum that stays at its largest value rather than to begin anew.
 pub fn total(parts: impl IntoIterator<Item = u64>) -> u64 {
@@ -32,7 +33,7 @@ macro_rules! counters {
 }
 
 /// The GIL's scalar counters; `held_ns + free_ns` is their span.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GilCounters {
     pub held_ns: u64,
     pub free_ns: u64,
@@ -47,7 +48,7 @@ pub struct GilCounters {
 }
 
 /// Waits that a cause accounts for: a row of the blame or handoff table without its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitCounters {
     /// Waits, or handoffs.
     pub count: u64,

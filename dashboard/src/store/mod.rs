@@ -18,6 +18,7 @@ mod hist;
 pub mod lanes;
 mod series;
 mod snapshot;
+mod state;
 mod tables;
 mod threads;
 mod timeline;
@@ -28,11 +29,13 @@ mod tests;
 pub use answers::*;
 pub use counters::total;
 pub use snapshot::Snapshot;
+pub use state::STATE_VERSION;
 pub use threads::EXITED;
 
 use crate::batch::*;
 use bins::{BlameKey, CpuBin, CpuRow, GilBin, HandoffKey};
 use counters::{Counters, GilCounters, WaitCounters};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use threads::Threads;
 use timeline::{Keep, Timeline};
@@ -61,9 +64,16 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    fn keep(&self) -> Keep {
+        Keep { bins: self.bins, rows: self.rows }
+    }
+}
+
 /// See the module's text.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Store {
+    #[serde(skip)]
     limits: Limits,
     target: Target,
     threads: Threads,
@@ -95,7 +105,7 @@ impl Store {
 
     /// A store that keeps more or less than usual.
     pub fn with_limits(target: Target, limits: Limits) -> Self {
-        let keep = Keep { bins: limits.bins, rows: limits.rows };
+        let keep = limits.keep();
         Self {
             limits,
             target,

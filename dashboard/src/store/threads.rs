@@ -7,6 +7,7 @@ use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
 use super::catch_up;
 use super::counters::Counters;
 use crate::batch::{ThreadCpu, ThreadFact, ThreadGil, ThreadKey};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands for all threads that are no longer kept one by one.
@@ -17,7 +18,7 @@ pub const EXITED: ThreadKey = ThreadKey(u32::MAX);
 const HOLD_CARRIED_NS_MAX: u64 = 5_000_000;
 
 /// One thread as it is known now.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Thread {
     pub fact: ThreadFact,
     /// CPU at the first and at the last sample; null before the first.
@@ -29,7 +30,7 @@ pub struct Thread {
 }
 
 /// The sum of folded threads.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Folded {
     pub threads: u64,
     pub cpu: CpuTotals,
@@ -38,7 +39,7 @@ pub struct Folded {
 }
 
 /// See the module's text.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Threads {
     kept: BTreeMap<ThreadKey, Thread>,
     folded: Folded,
@@ -98,6 +99,11 @@ impl Threads {
             gil: Default::default(),
         };
         self.kept.entry(fact.key).or_insert_with(new).fact = fact.clone();
+    }
+
+    /// Whether all of it agrees: what a file holds may be anything.
+    pub fn is_sound(&self) -> bool {
+        self.kept.iter().all(|(key, thread)| *key == thread.fact.key)
     }
 
     pub fn get(&self, key: ThreadKey) -> Option<&Thread> {

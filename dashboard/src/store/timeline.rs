@@ -5,6 +5,7 @@
 //! the last sample of each of its slots. Knows nothing of what a bin holds.
 
 use super::answers::{Pixels, Range};
+use serde::{Deserialize, Serialize};
 
 /// Slot widths of the tiers, ns.
 pub const TIER_NS: [u64; 4] = [100_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000];
@@ -23,7 +24,7 @@ pub trait Bin {
 }
 
 /// How much a timeline keeps.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Keep {
     /// Bins per tier, finest first.
     pub bins: [usize; 4],
@@ -32,8 +33,9 @@ pub struct Keep {
 }
 
 /// See the module's text.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Timeline<B> {
+    #[serde(skip)]
     keep: Keep,
     tiers: [std::collections::VecDeque<B>; 4],
     rows: usize,
@@ -59,6 +61,22 @@ impl<B: Bin> Timeline<B> {
             let tier = tiers.clone().find(spare).or(tiers.rev().find(oldest));
             self.demote(tier.expect("there are two bins, so some tier has one"));
         }
+    }
+
+    /// Sets what it keeps, after it was read from a file.
+    pub fn keep(&mut self, keep: Keep) {
+        self.keep = keep;
+    }
+
+    /// Whether it is one that [`Timeline::push`] could have made: what a file holds may be anything.
+    pub fn is_sound(&self, is_sound: impl Fn(&B) -> bool) -> bool {
+        let in_order = |(first, second): (&B, &B)| first.range().end_ns <= second.range().start_ns;
+        let sizes =
+            self.tiers.iter().zip(self.keep.bins).all(|(tier, most)| tier.len() <= most.max(1));
+        sizes
+            && self.bins().zip(self.bins().skip(1)).all(in_order)
+            && self.bins().all(|bin| !bin.range().is_empty() && is_sound(bin))
+            && self.rows == self.bins().map(B::rows).sum::<usize>()
     }
 
     /// Oldest first.
