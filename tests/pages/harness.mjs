@@ -10,7 +10,8 @@ import { chromium } from "playwright-core";
 const CLOSE_MS = 20_000;
 /** The repository. */
 export const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
+/** Where builds go. */
+export const TARGET = process.env.CARGO_TARGET_DIR ?? `${ROOT}target`;
 const CHROMIUM = "/usr/bin/chromium";
 /** Where pictures for looking at go. */
 export const SHOTS = `${TARGET}/pages-shots`;

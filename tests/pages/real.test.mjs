@@ -71,7 +71,7 @@ describe("a real process", { skip, concurrency: false }, () => {
     await address(/pin=(?!.*sel=)/);
     await page.keyboard.press("Escape");
     await address(/^(?!.*pin=)/);
-    assert.equal(await page.locator(".sides").first().isVisible(), false);
+    await page.locator(".sides").first().waitFor({ state: "hidden" });
   });
 
   for (const [query, plot] of [["", "cpu"], ["&split=1", "cpu-parts"]]) {
@@ -104,6 +104,7 @@ describe("a real process", { skip, concurrency: false }, () => {
     await page.screenshot({ path: `${SHOTS}/denied.png` });
     const second = await page.context().newPage();
     await second.goto(daemon.url);
+    await second.locator(".brand").waitFor(); // a window that is closed on its way from the login may hang
     await second.close();
     await page.locator(".banner.alarming").waitFor({ state: "hidden", timeout: 20_000 });
     await address(/^(?!.*from=)/); // a span of another clock is let go of
