@@ -29,29 +29,29 @@ export function listen(): void {
   });
 }
 
-/** Keys that a focused chart takes; see charts/chart.ts. */
-const CHART: [string, string][] = [
-  ["tab", "to the next chart, table or button"],
-  ["← →", "move the cursor; with shift, select"],
-  ["page ↑ ↓", "move it ten times as far"],
-  ["home end", "to the first or last value"],
-];
+/** What a key does while something has the focus: its name as printed, and words. */
+type Hint = [name: string, what: string];
 
-function rows(keys: [string, string][]): HTMLElement[] {
+const hints: { title: string; rows: Hint[]; active: () => boolean }[] = [];
+
+/** Adds keys to the list that something takes by itself while it has the focus. */
+export function explainKeys(title: string, rows: Hint[], active: () => boolean = () => true): void {
+  hints.push({ title, rows, active });
+}
+
+function rows(keys: Hint[]): HTMLElement[] {
   return keys.map(([name, what]) =>
     h("tr", {}, h("td", {}, ...name.split(" ").map((one) => h("kbd", {}, one))), h("td", {}, what)));
 }
 
 export function showKeys(): void {
   dialog?.remove();
-  const shown = groups.filter((group) => group.active()).map((group) => ({
-    title: group.title, rows: rows(group.keys.map((key) => [key.name, key.what])),
-  }));
-  shown.push({ title: "On a chart", rows: rows(CHART) });
+  const ofPage = groups.filter((group) => group.active()).map(({ title, keys }) => ({ title, rows: keys.map((key): Hint => [key.name, key.what]) }));
+  const shown = [...ofPage, ...hints.filter((hint) => hint.active())];
   dialog = h("dialog", { class: "keys", "aria-label": "Keys" },
     h("h2", {}, "Keys"),
     h("div", { class: "key-groups" }, ...shown.map((group) =>
-      h("section", {}, h("h3", {}, group.title), h("table", {}, h("tbody", {}, ...group.rows))))),
+      h("section", {}, h("h3", {}, group.title), h("table", {}, h("tbody", {}, ...rows(group.rows)))))),
     h("form", { method: "dialog" }, h("button", { class: "primary" }, "Close")));
   document.body.append(dialog);
   dialog.showModal();

@@ -7,7 +7,7 @@ import { windowOf, type Context, type PageView } from "./context";
 import { again, chosen, isSame } from "./current";
 import { cursor } from "./cursor";
 import { h, show } from "./dom";
-import { addKeys, listen, showKeys } from "./keys";
+import { addKeys, explainKeys, listen, showKeys } from "./keys";
 import { CpuPage } from "./pages/cpu";
 import { ExperimentsPage } from "./pages/experiments";
 import { GilPage } from "./pages/gil";
@@ -35,6 +35,8 @@ let followed: Session | null = null;
 /** When the newest figures came, to tell the time on the session's clock in between. */
 let heard_ms = 0;
 let drawing = false;
+/** What the page was drawn of last: the same once more costs frames and shows nothing new. */
+let drawn: unknown[] = [];
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
@@ -135,7 +137,16 @@ function draw(): void {
   views.forEach((other) => show(other, other === element));
   if (element === waiting.element) waiting.draw(context, sessions, connection);
   if (element === targets.element) targets.draw(sessions ?? []);
+  const of = [element, view, parts, context?.session];
+  if (of.every((each, index) => each === drawn[index])) return;
+  drawn = of;
   if (page && context) page.draw(context);
+}
+
+/** Draws anew even if figures are the same: in other colours, or another size. */
+function redraw(): void {
+  drawn = [];
+  schedule();
 }
 
 function mark(): void {
@@ -183,14 +194,24 @@ addKeys("Time", [
   { key: "Escape", name: "esc", what: "drop the selection, then the pinned span", run: span.unselect },
 ], () => getView().page !== "targets");
 
+explainKeys("On a chart", [
+  ["tab", "to the next chart, table or button"],
+  ["← →", "move the cursor; with shift, select"],
+  ["page ↑ ↓", "move it ten times as far"],
+  ["home end", "to the first or last value"],
+], () => getView().page !== "targets");
+
 onView((view, before) => {
   if (view.session !== before.session) parts = {};
   if (view.page === "targets" && before.page !== "targets") void targets.look();
   subscribe();
   schedule();
 });
-onTheme(schedule);
-addEventListener("resize", subscribe);
+onTheme(redraw);
+addEventListener("resize", () => {
+  subscribe();
+  redraw();
+});
 setInterval(() => (connection.state === "lost" || getView().range) && schedule(), 1000);
 if (getView().page === "targets") void targets.look();
 listen();

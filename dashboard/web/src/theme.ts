@@ -73,10 +73,15 @@ const patterns = new Map<string, CanvasPattern>();
 
 /** A colour as slanted lines or dots on a pale ground of it. */
 export function hatch(base: string, kind: "lines" | "dots"): CanvasPattern {
-  const name = `${kind} ${mix(base, 100)} ${current()} ${devicePixelRatio}`;
+  return patterned(mix(base, 80), mix(base, 18), kind);
+}
+
+/** Lines or dots of one colour on another, in pixels of the device. */
+export function patterned(ink: string, ground: string, kind: "lines" | "dots"): CanvasPattern {
+  const name = `${kind} ${ink} ${ground} ${devicePixelRatio}`;
   let pattern = patterns.get(name);
   if (!pattern) {
-    pattern = paintPattern(mix(base, 80), mix(base, 18), kind);
+    pattern = paintPattern(ink, ground, kind);
     patterns.set(name, pattern);
   }
   return pattern;

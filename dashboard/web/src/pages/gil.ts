@@ -6,6 +6,7 @@ import { lineSpec, percentLabel } from "../charts/series";
 import type { Context, PageView } from "../context";
 import { h, show } from "../dom";
 import { count, duration, percent, rate } from "../format";
+import { explainKeys } from "../keys";
 import { Blame } from "../parts/blame";
 import { Classes } from "../parts/classes";
 import { Distributions } from "../parts/distributions";
@@ -18,6 +19,7 @@ import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
 import { TrySwitch } from "../parts/tries";
 import { select } from "../span";
+import { getView } from "../state";
 import type { Distribution, Frame, GilTotals, Range } from "../types";
 
 export class GilPage implements PageView {
@@ -46,10 +48,10 @@ export class GilPage implements PageView {
       made.body.append(...body);
       return made.element;
     };
-    const both = exportButtons("gil-utilization", "GIL utilization and waiters", this.where);
+    const both = () => exportButtons("gil-utilization", "GIL utilization and threads waiting", this.where);
     const time = h("div", { class: "two even" },
-      box("GIL held, share of time", [this.held.element], [this.trySwitch.element, this.held.toggle, ...both]),
-      box("Threads waiting: mean, and the most at once", [this.waiters.element], [this.waiters.toggle]));
+      box("GIL held, share of time", [this.held.element], [this.trySwitch.element, this.held.toggle, ...both()]),
+      box("Threads waiting: mean, and the most at once", [this.waiters.element], [this.waiters.toggle, ...both()]));
     const flame = box("Blame: who made others wait, and in which line", [this.flame.element],
       exportButtons("gil-blame", "blame", this.where));
     const lower = h("div", { class: "two even" },
@@ -58,6 +60,15 @@ export class GilPage implements PageView {
     this.content.append(this.figures.element, time, this.lanes.element, this.distributions.element, flame,
       box("Blame: what holders ran while others waited", [this.blame.element]), lower, box("Threads", [this.threads.table.element]));
     this.element.append(this.off, this.content);
+    explainKeys("On the timeline", [
+      ["← →", "to the event before or after; with shift, ten further"],
+      ["↑ ↓", "to another thread"],
+      ["enter", "look at the event"],
+      ["w s", "closer, farther"],
+      ["a d", "back, on in time"],
+      ["f", "all of the session"],
+      ["esc", "let go of the cursor"],
+    ], () => getView().page === "gil");
   }
 
   draw(context: Context): void {

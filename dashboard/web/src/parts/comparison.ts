@@ -8,7 +8,7 @@ import type { Context } from "../context";
 import { h, setText } from "../dom";
 import { figure, percent, signed } from "../format";
 import type { Comparison, FigureChange, Frame, Pin, Range, Session, ThreadChange } from "../types";
-import { panel } from "./panel";
+import { exportButtons, panel } from "./panel";
 import { spanText } from "./spanbar";
 import { Table, type Column } from "./table";
 
@@ -77,15 +77,18 @@ class Side {
   readonly element: HTMLElement;
   private readonly when = h("span", { class: "hint" });
   private readonly chart: Chart;
+  private where: { session: number; range: Range } | null = null;
 
   constructor(title: string, kind: string) {
     const host = h("div");
-    this.element = h("section", {}, h("h3", { class: `span-text ${kind}` }, title, " ", this.when), host);
+    const tools = exportButtons("cpu", title, () => this.where!);
+    this.element = h("section", {}, h("header", {}, h("h3", { class: `span-text ${kind}` }, title, " ", this.when), h("span", { class: "tools" }, ...tools)), host);
     this.chart = new Chart(host);
   }
 
   /** Both have one scale: what is higher is more. */
   draw(session: Session, frame: Frame, span: Range, unit: "cores" | "percent", highest: number): void {
+    this.where = { session: session.id, range: span };
     setText(this.when, spanText(session, span));
     const spec = stackSpec(session, frame, span, HEIGHT, unit);
     this.chart.draw({ ...spec, key: `${spec.key} compared`, yMin: Math.max(0.1, highest) * (unit === "percent" ? 100 : 1) });

@@ -23,6 +23,8 @@ export class Minimap {
   private session: Session | null = null;
   private view: Range = { start_ns: 0, end_ns: 1 };
   private grabbed: number | null = null;
+  private readonly kept = document.createElement("canvas");
+  private keptOf: unknown[] = [];
 
   constructor(private readonly show: (range: Range) => void) {
     this.element = h("div", { class: "minimap" }, this.canvas, this.note);
@@ -51,18 +53,9 @@ export class Minimap {
     this.paint();
   }
 
-  private width(): number {
-    return this.canvas.clientWidth;
-  }
-
-  private x(at_ns: number): number {
-    const range = this.session!.range;
-    return ((at_ns - range.start_ns) / Math.max(1, length(range))) * this.width();
-  }
-
   private time(x: number): number {
     const range = this.session!.range;
-    return range.start_ns + (x / Math.max(1, this.width())) * length(range);
+    return range.start_ns + (x / Math.max(1, this.canvas.clientWidth)) * length(range);
   }
 
   private grab(event: PointerEvent): void {
@@ -81,24 +74,18 @@ export class Minimap {
   }
 
   private paint(): void {
-    const width = this.width();
-    if (!this.session || width === 0) return;
+    const { canvas, session } = this;
+    const width = canvas.clientWidth;
+    if (!session || width === 0) return;
     const scale = devicePixelRatio;
-    if (this.canvas.width !== Math.round(width * scale)) {
-      [this.canvas.width, this.canvas.height] = [Math.round(width * scale), HEIGHT * scale];
+    if (canvas.width !== Math.round(width * scale)) {
+      [canvas.width, canvas.height] = [Math.round(width * scale), HEIGHT * scale];
     }
-    const ctx = this.canvas.getContext("2d")!;
+    const ctx = canvas.getContext("2d")!;
     ctx.setTransform(scale, 0, 0, scale, 0, 0);
-    ctx.clearRect(0, 0, width, HEIGHT);
-    ctx.fillStyle = color("grid");
-    ctx.fillRect(0, 0, width, HEIGHT);
-    ctx.fillStyle = color("held");
-    const { strip } = this;
-    strip?.values.forEach((value, index) => {
-      const [from, to] = [strip.start_ns + index * strip.step_ns, strip.start_ns + (index + 1) * strip.step_ns].map((at) => this.x(at));
-      ctx.fillRect(from, HEIGHT * (1 - value), Math.max(0.5, to - from), HEIGHT * value);
-    });
-    let [from, to] = [Math.max(0, this.x(this.view.start_ns)), Math.min(width, this.x(this.view.end_ns))];
+    ctx.drawImage(this.background(session, width), 0, 0, width, HEIGHT);
+    const x = place(session, width);
+    let [from, to] = [Math.max(0, x(this.view.start_ns)), Math.min(width, x(this.view.end_ns))];
     if (to - from < NARROWEST_PX) [from, to] = [(from + to - NARROWEST_PX) / 2, (from + to + NARROWEST_PX) / 2];
     ctx.globalAlpha = 0.62;
     ctx.fillStyle = color("panel");
@@ -107,6 +94,31 @@ export class Minimap {
     ctx.globalAlpha = 1;
     ctx.strokeStyle = color("text");
     ctx.lineWidth = 1.5;
-    ctx.strokeRect(Math.max(1, from), 1, Math.min(width - 2, to - from) , HEIGHT - 2);
+    ctx.strokeRect(Math.max(1, from), 1, Math.min(width - 2, to - from), HEIGHT - 2);
   }
+
+  /** The strip without the view in it: kept, since the view moves in every frame of a pan. */
+  private background(session: Session, width: number): HTMLCanvasElement {
+    const { strip, kept } = this;
+    const of = [strip, width, session.range.start_ns, session.range.end_ns, color("held"), devicePixelRatio];
+    if (of.every((each, index) => each === this.keptOf[index])) return kept;
+    this.keptOf = of;
+    [kept.width, kept.height] = [Math.round(width * devicePixelRatio), HEIGHT * devicePixelRatio];
+    const ctx = kept.getContext("2d")!;
+    ctx.scale(devicePixelRatio, devicePixelRatio);
+    ctx.fillStyle = color("grid");
+    ctx.fillRect(0, 0, width, HEIGHT);
+    ctx.fillStyle = color("held");
+    const x = place(session, width);
+    strip?.values.forEach((value, index) => {
+      const [from, to] = [strip.start_ns + index * strip.step_ns, strip.start_ns + (index + 1) * strip.step_ns].map(x);
+      ctx.fillRect(from, HEIGHT * (1 - value), Math.max(0.5, to - from), HEIGHT * value);
+    });
+    return kept;
+  }
+}
+
+/** Where a moment stands in a strip of this width. */
+function place({ range }: Session, width: number): (at_ns: number) => number {
+  return (at_ns) => ((at_ns - range.start_ns) / Math.max(1, length(range))) * width;
 }

@@ -1,7 +1,7 @@
 // Paints the timeline: axis, names, lanes, single spans, arrows from holder to waiter, cursor, marks.
 
 import { clock, tick } from "../format";
-import { color } from "../theme";
+import { color, patterned } from "../theme";
 import type { Mark, Range } from "../types";
 import { length, tickStep } from "./camera";
 import { WAIT, HOLD_SEEN, type Lanes } from "./data";
@@ -148,6 +148,7 @@ function paintSpans(ctx: CanvasRenderingContext2D, scene: Scene, x: (at_ns: numb
   const { lanes } = scene;
   const painted = { arrows: 0, waits: 0, spans: 0 };
   if (!lanes || lanes.n_spans === 0) return painted;
+  const waiting = stripes();
   const rowOf = new Map(scene.rows.map((row, index) => [row.key, index]));
   const arrows: number[] = [];
   const { start_ns, end_ns, lane, kind } = lanes.spans;
@@ -163,27 +164,25 @@ function paintSpans(ctx: CanvasRenderingContext2D, scene: Scene, x: (at_ns: numb
     }
     if (to - from < 2.5 && span !== scene.hovered) continue;
     painted.spans += 1;
-    paintSpan(ctx, scene, span, from, Math.max(1, to - from), rowTop(scene, row) + (LANE - BAR) / 2);
+    const fill = kind[span] === WAIT ? waiting : color(kind[span] === HOLD_SEEN ? "held-seen" : "held");
+    paintSpan(ctx, scene, span, fill, from, Math.max(1, to - from), rowTop(scene, row) + (LANE - BAR) / 2);
   }
-  for (const span of arrows) {
-    if (arrows.length > ARROWS_MAX && span !== scene.hovered) continue;
-    if (paintArrow(ctx, scene, span, rowOf, x)) painted.arrows += 1;
-  }
-  return painted;
+  const few = arrows.length > ARROWS_MAX ? arrows.filter((span) => span === scene.hovered) : arrows;
+  return { ...painted, arrows: paintArrows(ctx, scene, few, rowOf, x) };
 }
 
 /** Holding is a full bar, waiting a lower one with stripes: the shape tells, not the colour alone. */
-function paintSpan(ctx: CanvasRenderingContext2D, scene: Scene, span: number, left: number, width: number, top: number): void {
+function paintSpan(
+  ctx: CanvasRenderingContext2D, scene: Scene, span: number, fill: string | CanvasPattern, left: number, width: number, top: number,
+): void {
   const lanes = scene.lanes!;
-  const kind = lanes.spans.kind[span];
-  const waits = kind === WAIT;
+  const waits = lanes.spans.kind[span] === WAIT;
   ctx.globalAlpha = scene.passes(span) ? 1 : 0.25;
   ctx.fillStyle = color("panel");
   ctx.fillRect(left, top, width, BAR);
   const [y, height] = waits ? [top + 4, BAR - 8] : [top, BAR];
-  ctx.fillStyle = color(waits ? "waiters" : kind === HOLD_SEEN ? "held-seen" : "held");
+  ctx.fillStyle = fill;
   ctx.fillRect(left, y, width, height);
-  if (waits) stripes(ctx, left, y, width, height);
   if (span === scene.hovered) {
     ctx.strokeStyle = color("text");
     ctx.lineWidth = 1.5;
@@ -197,51 +196,58 @@ function paintSpan(ctx: CanvasRenderingContext2D, scene: Scene, span: number, le
   ctx.globalAlpha = 1;
 }
 
-function stripes(ctx: CanvasRenderingContext2D, left: number, top: number, width: number, height: number): void {
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(left, top, width, height);
-  ctx.clip();
-  ctx.strokeStyle = color("waiters-hatch");
-  ctx.lineWidth = 1;
-  ctx.beginPath();
-  for (let at = Math.floor(left / 8) * 8 - height; at < left + width; at += 8) {
-    ctx.moveTo(at, top + height);
-    ctx.lineTo(at + height, top);
-  }
-  ctx.stroke();
-  ctx.restore();
+/** A pattern rather than lines within a clip: with hundreds of waits that is most of a frame. */
+function stripes(): CanvasPattern {
+  const pattern = patterned(color("waiters-hatch"), color("waiters"), "lines");
+  pattern.setTransform(new DOMMatrix().scale(1 / devicePixelRatio));
+  return pattern;
 }
 
-/** From the holder at its release to the waiter at its acquire: the slant is the time to wake up. */
-function paintArrow(
-  ctx: CanvasRenderingContext2D, scene: Scene, span: number, rowOf: Map<number, number>, x: (at_ns: number) => number,
-): boolean {
+interface Ends { x0: number; y0: number; x1: number; y1: number }
+
+/** From holders at their release to waiters at their acquire: the slant is the time to wake up. All that
+ *  look alike are one path, for one by one they take longer than a frame has. Returns how many. */
+function paintArrows(
+  ctx: CanvasRenderingContext2D, scene: Scene, spans: number[], rowOf: Map<number, number>, x: (at_ns: number) => number,
+): number {
+  const looks = [[0.2, 1], [1, 1], [1, 2]].map(([alpha, width]) => ({ alpha, width, lines: new Path2D(), heads: new Path2D() }));
+  let painted = 0;
+  for (const span of spans) {
+    const ends = arrow(scene, span, rowOf, x);
+    if (!ends) continue;
+    const { lines, heads } = looks[span === scene.hovered ? 2 : scene.passes(span) ? 1 : 0];
+    lines.moveTo(ends.x0, ends.y0);
+    lines.lineTo(ends.x1, ends.y1);
+    addHead(heads, ends);
+    painted += 1;
+  }
+  ctx.strokeStyle = ctx.fillStyle = color("text");
+  for (const { alpha, width, lines, heads } of looks) {
+    ctx.globalAlpha = alpha;
+    ctx.lineWidth = width;
+    ctx.stroke(lines);
+    ctx.fill(heads);
+  }
+  ctx.globalAlpha = 1;
+  return painted;
+}
+
+/** Where the arrow of a wait begins and ends, or null if its holder has no row. */
+function arrow(scene: Scene, span: number, rowOf: Map<number, number>, x: (at_ns: number) => number): Ends | null {
   const { holder, end_ns, free_ns, lane } = scene.lanes!.spans;
   const [from, to] = [rowOf.get(holder[span]), rowOf.get(scene.lanes!.threads[lane[span]])!];
-  if (from === undefined || from === to) return false;
-  const [x0, x1] = [x(end_ns[span] - free_ns[span]), x(end_ns[span])];
-  const down = to > from;
-  const y0 = rowTop(scene, from) + (down ? LANE - 3 : 3);
-  const y1 = rowTop(scene, to) + (down ? 3 : LANE - 3);
-  ctx.globalAlpha = scene.passes(span) ? 1 : 0.2;
-  ctx.strokeStyle = ctx.fillStyle = color("text");
-  ctx.lineWidth = span === scene.hovered ? 2 : 1;
-  ctx.beginPath();
-  ctx.moveTo(x0, y0);
-  ctx.lineTo(x1, y1);
-  ctx.stroke();
-  ctx.save();
-  ctx.translate(x1, y1);
-  ctx.rotate(Math.atan2(y1 - y0, x1 - x0));
-  ctx.beginPath();
-  ctx.moveTo(1, 0);
-  ctx.lineTo(-6, -3);
-  ctx.lineTo(-6, 3);
-  ctx.fill();
-  ctx.restore();
-  ctx.globalAlpha = 1;
-  return true;
+  if (from === undefined || from === to) return null;
+  const [start, end] = to > from ? [LANE - 3, 3] : [3, LANE - 3];
+  return { x0: x(end_ns[span] - free_ns[span]), y0: rowTop(scene, from) + start, x1: x(end_ns[span]), y1: rowTop(scene, to) + end };
+}
+
+function addHead(path: Path2D, { x0, y0, x1, y1 }: Ends): void {
+  const length = Math.hypot(x1 - x0, y1 - y0) || 1;
+  const [dx, dy] = [(x1 - x0) / length, (y1 - y0) / length];
+  path.moveTo(x1 + dx, y1 + dy);
+  path.lineTo(x1 - 6 * dx + 3 * dy, y1 - 6 * dy - 3 * dx);
+  path.lineTo(x1 - 6 * dx - 3 * dy, y1 - 6 * dy + 3 * dx);
+  path.closePath();
 }
 
 function paintOver(ctx: CanvasRenderingContext2D, scene: Scene, x: (at_ns: number) => number): void {

@@ -67,8 +67,6 @@ export class Timeline {
   private hovered: number | null = null;
   private due = false;
   private commitTimer = 0;
-  /** Frames painted so far: what a benchmark counts. */
-  frames = 0;
 
   constructor(private readonly events: TimelineEvents) {
     this.gestures = new Gestures(this.canvas, this);
@@ -267,7 +265,8 @@ export class Timeline {
 
   private say(row: number, at_ns: number): void {
     const told = this.told(row, at_ns);
-    const text = told ? [told.title, ...told.lines, this.clock(at_ns)].join("; ") : "nothing is loaded here yet";
+    const parts = told && [told.title, ...told.lines, this.clock(at_ns)].map((part) => part.replace(/\.$/, ""));
+    const text = parts?.join("; ") ?? "nothing is loaded here yet";
     setText(this.spoken, text);
     setText(this.status, text);
   }
@@ -324,7 +323,6 @@ export class Timeline {
     const ctx = canvas.getContext("2d")!;
     ctx.setTransform(scale, 0, 0, scale, 0, 0);
     this.painted = paint(ctx, this.scene(shown, width, height));
-    this.frames += 1;
     if (!this.cursor || this.cursor.row === null) setText(this.status, this.summary());
     const label = `GIL timeline, one lane a thread. ${this.summary()}`;
     if (canvas.getAttribute("aria-label") !== label) canvas.setAttribute("aria-label", label);
