@@ -1,7 +1,8 @@
 //! What a recording knows of a narrow range: its single events, and counters of about a second each.
 //!
 //! Only chunks whose events touch the range are read, in bounded memory: beyond [`EVENTS_MAX`] the
-//! longest events stay, beyond [`READ_MAX`] none is read. What is left out is counted, exactly.
+//! longest events stay, and the others are counted, exactly. A range that takes more than [`READ_MAX`]
+//! events or [`READ_BYTES_MAX`] is none for single events: a page would wait for seconds.
 
 #[cfg(test)]
 mod tests;
@@ -11,8 +12,8 @@ use super::rows::signed;
 use super::schema::FORMAT_WITH_EVENT_TIMES;
 use super::{RecordingError, chunk};
 use crate::batch::{Event, ThreadKey};
-use crate::store::Range;
 use crate::store::lanes::{Detail, DetailBin, Missing, spans};
+use crate::store::{Range, total};
 use rusqlite::params;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, HashSet};
 pub const EVENTS_MAX: usize = 200_000;
 /// Events that are unpacked for one answer: a good part of a second's work.
 const READ_MAX: u64 = 4_000_000;
+/// Bytes of chunks, packed, that are unpacked for one answer: likewise. Ten seconds of 300 threads.
+const READ_BYTES_MAX: u64 = 6 << 20;
 /// A first chunk that covers more time begins with what was known when a recording began in the
 /// middle of a session; there are no events of that.
 const FIRST_CHUNK_NS_MAX: u64 = 10_000_000_000;
@@ -36,12 +39,14 @@ pub struct Found {
 struct Piece {
     id: i64,
     events: u64,
+    /// Of the chunk, packed.
+    bytes: u64,
     /// From the first event's begin to the last one's end.
     range: Range,
 }
 
 impl Recording {
-    /// What is missing, with its counters. Null if this recording cannot tell of it.
+    /// What is missing, with its counters. Null if this recording cannot tell of it, or too much.
     pub fn detail(&self, missing: &Missing) -> Result<Option<Detail>, RecordingError> {
         if self.version < FORMAT_WITH_EVENT_TIMES {
             return Ok(None);
@@ -49,6 +54,11 @@ impl Recording {
         let bins = self.failing(self.bins(missing.range))?;
         let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Ok(None) };
         let range = Range::new(first.range.start_ns, last.range.end_ns);
+        let pieces = self.failing(self.pieces(range))?;
+        let sum = |of: fn(&Piece) -> u64| total(pieces.iter().map(of));
+        if sum(|piece| piece.events) > READ_MAX || sum(|piece| piece.bytes) > READ_BYTES_MAX {
+            return Ok(None);
+        }
         let found = self.events_in(range, EVENTS_MAX)?;
         let known: HashSet<_> = found.events.iter().map(identity).collect();
         let later = missing.later.iter().filter(|event| !known.contains(&identity(event)));
@@ -59,18 +69,10 @@ impl Recording {
     /// Events that touch the range, the longest `most` of them.
     pub fn events_in(&self, range: Range, most: usize) -> Result<Found, RecordingError> {
         let pieces = self.failing(self.pieces(range))?;
-        let readable = pieces.iter().map(|piece| piece.events).sum::<u64>() <= READ_MAX;
         let mut found = Found::default();
         for piece in &pieces {
-            if !readable && piece.lies_in(range) {
-                found.left_out += piece.events;
-                continue;
-            }
-            let events = self.read_piece(piece)?.into_iter().filter(|event| touches(event, range));
-            match readable {
-                true => found.events.extend(events),
-                false => found.left_out += events.count() as u64,
-            }
+            let events = self.read_piece(piece)?.into_iter();
+            found.events.extend(events.filter(|event| touches(event, range)));
             if found.events.len() > most.saturating_mul(2) {
                 found.shorten(most);
             }
@@ -106,14 +108,15 @@ impl Recording {
 
     fn pieces(&self, range: Range) -> rusqlite::Result<Vec<Piece>> {
         let mut query = self.db.prepare_cached(
-            "SELECT id, events, events_from_ns, events_to_ns FROM chunks \
+            "SELECT id, events, events_from_ns, events_to_ns, length(data) FROM chunks \
              WHERE events > 0 AND events_to_ns > ? AND events_from_ns < ? ORDER BY id",
         )?;
         let ns = |value: i64| value.max(0) as u64;
         let pieces =
             query.query_map(params![signed(range.start_ns), signed(range.end_ns)], |row| {
                 let range = Range::new(ns(row.get(2)?), ns(row.get(3)?));
-                Ok(Piece { id: row.get(0)?, events: ns(row.get(1)?), range })
+                let (events, bytes) = (ns(row.get(1)?), ns(row.get(4)?));
+                Ok(Piece { id: row.get(0)?, events, bytes, range })
             })?;
         pieces.collect()
     }
