@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { LOOPS = 25, LIMIT_S = 240 };
+enum { LOOPS = 60, LIMIT_S = 240 };
 
 static const char WORK[] =
     "import threading\n"

@@ -39,5 +39,5 @@ fn undisturbed(python: &Python) {
 }
 
 crate::on_pythons!(an_embedded_interpreter_may_come_and_go, undisturbed, [
-    python_3_9 "3.9", python_3_12 "3.12", python_3_13 "3.13",
+    python_3_8 "3.8", python_3_9 "3.9", python_3_12 "3.12", python_3_13 "3.13",
 ]);

@@ -1,12 +1,14 @@
 //! Boot: on a short-lived thread of our own, find the GIL and put the hooks in.
 //!
 //! The thread starts with all signals blocked (it inherits the borrowed thread's mask), takes the GIL
-//! as any foreign thread would, calibrates, swaps the entries under the GIL's own mutex, lets go, and
-//! ends. That release is the first event: it opens the window.
+//! as any foreign thread would ([`guard`] says how that goes well while the interpreter is finalised),
+//! calibrates, swaps the entries under the GIL's own mutex, lets go, and ends. That release is the first
+//! event: it opens the window.
 
 use crate::calibrate::{self, Gil};
 use crate::detach;
 use crate::entry::stage;
+use crate::guard;
 use crate::segment::{give_up, wipe_on_fork};
 use crate::symbols::{self, Api, Hooked};
 use core::ffi::{CStr, c_int, c_void};
@@ -22,6 +24,7 @@ use suite::gil::hooks;
 use suite::got::{self, Hook, Module, Refused};
 use suite::hot::{HOT, ORIGINALS};
 use suite::memory::{Own, gettid, number, syscall, thread_pointer};
+use suite::object;
 use suite::slots::find_tid_offset;
 use wire::clock::ClockKind;
 use wire::segment::{Header, Layout, error, status};
@@ -157,13 +160,39 @@ fn boot(header: &'static Header) -> Result<(), Failure> {
     if api.is_finalizing() {
         return Err(failed(error::FINALIZING));
     }
-    let before = (api.ensure)();
-    let result = match is_called_off(header) {
-        false => with_gil(header, &api, version, &hooked),
-        true => Err((status::DETACHED, error::NONE)),
+    let mut stay = Stay { header, api: &api, version, hooked: &hooked, result: None };
+    let argument = (&raw mut stay).cast();
+    match object::module_without_lock(api.anchor) {
+        Some(module) => drop(guard::run(&api, &module, &hooked, inside, argument)),
+        // A C library older than 2.35: then a finalisation at this very moment is not survived.
+        None => inside(argument),
+    }
+    // No result: the interpreter went away while this thread waited for it.
+    stay.result.unwrap_or_else(|| {
+        calibrate::end();
+        Err(failed(error::FINALIZING))
+    })
+}
+
+/// What [`inside`] is given, and what came of it.
+struct Stay<'a> {
+    header: &'static Header,
+    api: &'a Api,
+    version: Version,
+    hooked: &'a Hooked,
+    result: Option<Result<(), Failure>>,
+}
+
+/// Takes the GIL, works with it, and gives it back.
+extern "C" fn inside(stay: *mut c_void) {
+    // SAFETY: `boot` passes a `Stay` of its own, which nobody else uses meanwhile.
+    let stay = unsafe { &mut *stay.cast::<Stay<'_>>() };
+    let before = (stay.api.ensure)();
+    stay.result = match is_called_off(stay.header) {
+        false => Some(with_gil(stay.header, stay.api, stay.version, stay.hooked)),
+        true => Some(Err((status::DETACHED, error::NONE))),
     };
-    (api.release)(before);
-    result
+    (stay.api.release)(before);
 }
 
 /// The part of boot that holds the GIL. On an error nothing of ours is left in the GOT.
@@ -175,7 +204,7 @@ fn with_gil(
 ) -> Result<(), Failure> {
     let layout =
         Layout::of(header, HOT.boot_bytes.load(Relaxed) as usize).ok_or(failed(error::ABI))?;
-    let module = got::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
+    let module = object::module_of(api.anchor).ok_or(failed(error::SYMBOL))?;
     let semaphore = has_semaphore(&module);
     for hook in gil_hooks(semaphore) {
         got::prepare(&module, hook, hooked.of(hook.name)).map_err(refused)?;
@@ -286,6 +315,7 @@ fn swap(
 ) -> Result<(), Failure> {
     HOT.adopt(core::ptr::from_ref(header) as usize, layout, header);
     HOT.boot_thread.store(thread_pointer(), Relaxed);
+    HOT.semaphore.store(semaphore as u32, Relaxed);
     HOT.switch_cond.store(gil.switch_cond, Relaxed);
     HOT.cond.store(gil.cond, SeqCst);
     let mut result = Ok(());

@@ -5,6 +5,7 @@
 //! `Python/ceval_gil.c`, 3.2 and later). 2.7 posts and waits on one semaphore. While this lasts, the
 //! entries of those functions lead here; other threads pass through.
 
+use crate::guard;
 use crate::symbols::{Api, Hooked};
 use core::arch::naked_asm;
 use core::mem::offset_of;
@@ -73,7 +74,29 @@ macro_rules! noting {
 noting!(note_lock, mutex_lock, LOCK);
 noting!(note_signal, cond_signal, SIGNAL);
 noting!(note_post, sem_post, POST);
-noting!(note_wait, sem_wait, WAIT);
+
+/// As the others, but the boot thread waits as [`guard`] has it.
+#[unsafe(naked)]
+extern "C" fn note_wait() {
+    naked_asm!(
+        "mov rax, fs:[0]",
+        "cmp rax, [rip + {seen}]",
+        "jne 2f",
+        "push rdi",
+        "or rdi, {kind}",
+        "call {note}",
+        "pop rdi",
+        "jmp {turn}",
+        "2:",
+        "jmp [rip + {originals} + {original}]",
+        seen = sym SEEN,
+        kind = const WAIT,
+        note = sym note,
+        turn = sym guard::semaphore_turn,
+        originals = sym ORIGINALS,
+        original = const offset_of!(Originals, sem_wait),
+    )
+}
 
 /// The parts of a GIL that were found.
 #[derive(Clone, Copy, Default)]
@@ -159,5 +182,6 @@ fn read(between: usize, n: usize, semaphore: bool) -> Gil {
 
 /// Gives the entries back that still lead here.
 pub(crate) fn end() {
+    SEEN.thread.store(0, SeqCst);
     got::restore(&[note_lock, note_signal, note_post, note_wait]);
 }

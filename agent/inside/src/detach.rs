@@ -1,15 +1,16 @@
 //! Leaving: the hooks go out, then the segment; the text stays.
 //!
-//! A thread of our own takes the GIL's mutex, under which every hook of 3.x runs: while we hold it
-//! nobody is inside one, and whoever comes later finds no `cond` that matches. The forced switch's
-//! mutex is passed likewise. 2.7 has no mutex; its hooks count themselves in and out.
+//! Every hook of 3.x runs under one of the GIL's two mutexes. A thread of our own makes the hooks pass
+//! through and waits until it has seen both mutexes free: then nobody is inside a hook any more, and
+//! whoever locks one later finds no `cond` that matches. 2.7 has no mutex; its hooks count themselves
+//! in and out.
 
-use crate::boot::{all_hooks, lock, start_thread, unlock};
+use crate::boot::{all_hooks, start_thread};
 use crate::entry::{stage, step};
 use crate::segment;
 use core::ffi::c_void;
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicU32, AtomicU64,
     Ordering::{Relaxed, Release, SeqCst},
 };
 use suite::got;
@@ -44,27 +45,37 @@ pub(crate) fn leave() {
 
 fn take_out() {
     let header = HOT.header();
-    let (mutex, switch_mutex) = (MUTEX.load(Relaxed), SWITCH_MUTEX.load(Relaxed));
-    if mutex != 0 {
-        lock(mutex);
+    HOT.shut();
+    for mutex in [&MUTEX, &SWITCH_MUTEX] {
+        pass(mutex.load(Relaxed));
+    }
+    while HOT.inside.load(SeqCst) != 0 {
+        stand_aside();
     }
     suite::gil::priority::leave(&HOT);
     let shared = got::restore(&all_hooks());
     let (address, bytes) = HOT.clear();
-    if mutex != 0 {
-        unlock(mutex);
-    }
-    if switch_mutex != 0 {
-        lock(switch_mutex);
-        unlock(switch_mutex);
-    }
-    while HOT.inside.load(SeqCst) != 0 {
-        // SAFETY: sched_yield(2) has no arguments. Whoever is inside leaves within microseconds of
-        // running: hooks never block.
-        unsafe { syscall(number::SCHED_YIELD, [0; 6]) };
-    }
     header.shared_entries.store(shared, Relaxed);
     header.status.store(status::DETACHED, Release);
-    segment::unmap(address, bytes);
+    // Idle first: whoever sees that the mapping is gone may attach again at once.
     HOT.stage.store(stage::IDLE, SeqCst);
+    segment::unmap(address, bytes);
+}
+
+/// Waits until a mutex was seen free: then all who were under it when this began have gone.
+///
+/// It is looked at, not locked: an interpreter that is made anew destroys the GIL of the one before,
+/// and ends the process if its mutex is locked at that moment ("PyMUTEX_FINI(gil->mutex) failed").
+fn pass(mutex: u64) {
+    // SAFETY: the address of a glibc mutex that calibration saw the interpreter lock. It lies in the
+    // runtime's own memory, which stays mapped, and begins with its lock word (`__lock`, 0 if free).
+    while mutex != 0 && unsafe { &*(mutex as *const AtomicU32) }.load(SeqCst) != 0 {
+        stand_aside();
+    }
+}
+
+fn stand_aside() {
+    // SAFETY: sched_yield(2) has no arguments. Whoever is under the mutex or inside a hook leaves
+    // within microseconds of running: hooks never block.
+    unsafe { syscall(number::SCHED_YIELD, [0; 6]) };
 }

@@ -19,6 +19,7 @@ use core::sync::atomic::{
 };
 use suite::got::{self, Hook};
 use suite::hot::{HOT, ORIGINALS, Originals};
+use suite::object;
 use wire::params::Params;
 use wire::segment::{Header, Layout, error, status};
 
@@ -90,7 +91,7 @@ pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) 
 fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     let (api, _) = look_around(header)?;
     let hooked = Hooked::find();
-    let module = got::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
+    let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     if boot::has_semaphore(&module) {
         return Err((status::NO_GIL_YET, 0));
     }
@@ -138,7 +139,7 @@ extern "C" fn signalled(address: u64) {
 /// Replaces the learning hooks by the real ones, on the interpreter's first thread, in its first take.
 fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
     let (api, version) = look_around(header)?;
-    let module = got::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
+    let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     boot::describe(header, &api, version, gil);
     // The take has stored its thread state already (`last_holder`, before the signal).
     start_blame(header, &api, version, boot::last_holder(version, &api));

@@ -16,6 +16,8 @@ mod entry;
 #[cfg(feature = "agent")]
 mod finish;
 #[cfg(feature = "agent")]
+mod guard;
+#[cfg(feature = "agent")]
 mod learn;
 #[cfg(feature = "agent")]
 mod segment;

@@ -80,6 +80,6 @@ pub(crate) fn give_up(header: &'static Header, state: u32, reason: u32) {
     header.error.store(reason, Relaxed);
     header.status.store(state, Release);
     HOT.clear();
-    unmap(core::ptr::from_ref(header) as u64, bytes);
     HOT.stage.store(stage::IDLE, Release);
+    unmap(core::ptr::from_ref(header) as u64, bytes);
 }

@@ -5,6 +5,7 @@
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::sync::atomic::Ordering::Release;
 use suite::hot::ORIGINALS;
+use suite::object;
 
 unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
@@ -37,13 +38,14 @@ pub(crate) fn resolve_helpers() {
     ORIGINALS.sem_trywait.store(find_in_libc(c"sem_trywait") as *mut (), Release);
     ORIGINALS.mutex_lock.store(find_in_libc(c"pthread_mutex_lock") as *mut (), Release);
     ORIGINALS.mutex_unlock.store(find_in_libc(c"pthread_mutex_unlock") as *mut (), Release);
+    object::find_objects_by(find(c"_dl_find_object"));
     ORIGINALS.errno_location.store(find_in_libc(c"__errno_location") as *mut (), Release);
 }
 
 /// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.
 ///
 /// Found before the GIL is taken, since the loader's lock may be held by a thread that waits for it.
-pub(crate) struct Hooked([(&'static CStr, u64); 9]);
+pub(crate) struct Hooked([(&'static CStr, u64); 11]);
 
 impl Hooked {
     pub(crate) fn find() -> Self {
@@ -56,6 +58,8 @@ impl Hooked {
             c"pthread_mutex_init",
             c"sem_wait",
             c"sem_post",
+            c"pthread_exit",
+            c"pause",
             c"PyThreadState_Swap",
         ];
         Self(names.map(|name| (name, find_in_libc(name))))
@@ -77,6 +81,8 @@ pub(crate) struct Api {
     is_initialized: Option<extern "C" fn() -> c_int>,
     threads_initialized: Option<extern "C" fn() -> c_int>,
     is_finalizing: Option<extern "C" fn() -> c_int>,
+    /// `PyGILState_GetThisThreadState`
+    pub(crate) this_thread_state: Option<extern "C" fn() -> u64>,
     /// `PyThreadState *_PyThreadState_Current` (2.7, 3.6), or 0.
     pub(crate) current_thread_state: u64,
     /// `_PyEval_GetSwitchInterval` (3.2 and later, not everywhere), or 0.
@@ -116,6 +122,7 @@ pub(crate) fn python() -> Option<Api> {
         is_initialized: function(find(c"Py_IsInitialized")),
         threads_initialized: function(find(c"PyEval_ThreadsInitialized")),
         is_finalizing: function(find(c"Py_IsFinalizing")).or(function(find(c"_Py_IsFinalizing"))),
+        this_thread_state: function(find(c"PyGILState_GetThisThreadState")),
         current_thread_state: find(c"_PyThreadState_Current"),
         switch_interval: find(c"_PyEval_GetSwitchInterval"),
         set_switch_interval: find(c"_PyEval_SetSwitchInterval"),

@@ -9,89 +9,20 @@
 
 use crate::hot::PAGE;
 use crate::memory::{number, syscall};
-use core::ffi::{CStr, c_char, c_int, c_void};
+use crate::object::module_of;
+use core::ffi::{CStr, c_char};
 use core::sync::atomic::{
     AtomicPtr, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
-
-#[repr(C)]
-struct ProgramHeader {
-    kind: u32,
-    flags: u32,
-    offset: u64,
-    virtual_address: u64,
-    physical_address: u64,
-    file_bytes: u64,
-    memory_bytes: u64,
-    align: u64,
-}
-
-#[repr(C)]
-struct PhdrInfo {
-    base: u64,
-    name: *const c_char,
-    headers: *const ProgramHeader,
-    n_headers: u16,
-}
-
-const PT_LOAD: u32 = 1;
-const PT_DYNAMIC: u32 = 2;
-const PT_GNU_RELRO: u32 = 0x6474_e552;
-
-unsafe extern "C" {
-    fn dl_iterate_phdr(
-        callback: unsafe extern "C" fn(*const PhdrInfo, usize, *mut c_void) -> c_int,
-        data: *mut c_void,
-    ) -> c_int;
-}
 
 /// A loaded object, as far as its GOT is concerned.
 #[derive(Clone, Copy, Default)]
 pub struct Module {
     /// What its addresses are relative to.
     pub base: u64,
-    dynamic: u64,
-    relro: (u64, u64),
-}
-
-struct Search {
-    address: u64,
-    found: Module,
-}
-
-/// The loaded object whose segments hold `address`.
-pub fn module_of(address: u64) -> Option<Module> {
-    let mut search = Search { address, found: Module::default() };
-    // SAFETY: the callback matches the type that dl_iterate_phdr(3) asks for and only copies.
-    unsafe { dl_iterate_phdr(look_at, (&raw mut search).cast()) };
-    (search.found.dynamic != 0).then_some(search.found)
-}
-
-/// Copies what is needed of the object that holds the address; 1 ends the walk.
-unsafe extern "C" fn look_at(info: *const PhdrInfo, _bytes: usize, data: *mut c_void) -> c_int {
-    // SAFETY: libc passes a valid info for the time of the call, `data` is our own `Search`, and the
-    // headers are mapped while the loader's lock is held.
-    let (info, search, headers) = unsafe {
-        let info = &*info;
-        let headers = core::slice::from_raw_parts(info.headers, info.n_headers as usize);
-        (info, &mut *data.cast::<Search>(), headers)
-    };
-    let range = |h: &ProgramHeader| {
-        let start = info.base.wrapping_add(h.virtual_address);
-        (start, start.wrapping_add(h.memory_bytes))
-    };
-    let holds = |h: &&ProgramHeader| {
-        h.kind == PT_LOAD && range(h).0 <= search.address && search.address < range(h).1
-    };
-    if !headers.iter().any(|h| holds(&h)) {
-        return 0;
-    }
-    let of_kind = |kind| headers.iter().find(|h| h.kind == kind).map(range);
-    let dynamic = of_kind(PT_DYNAMIC).map_or(0, |range| range.0);
-    search.found =
-        Module { base: info.base, dynamic, relro: of_kind(PT_GNU_RELRO).unwrap_or((0, 0)) };
-    1
+    pub(crate) dynamic: u64,
+    pub(crate) relro: (u64, u64),
 }
 
 #[repr(C)]

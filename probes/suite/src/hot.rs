@@ -7,7 +7,7 @@
 
 use core::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64, AtomicUsize,
-    Ordering::{Relaxed, Release},
+    Ordering::{Relaxed, Release, SeqCst},
 };
 use wire::clock::{Clock, ClockKind};
 use wire::code::CodeEntry;
@@ -36,6 +36,8 @@ pub struct Hot {
     pub tid_offset: AtomicU32,
     /// What a usual cycle is (see `gil::usual`): nothing, to be timed, or to be counted.
     pub usual: AtomicU32,
+    /// 1 on 2.7, whose GIL is a semaphore.
+    pub semaphore: AtomicU32,
     /// See `wire::plan::Plan`.
     pub long_hold_ns: AtomicU64,
     /// Calls that are inside a semaphore hook now (2.7 only; see `gil::semaphore`).
@@ -117,6 +119,10 @@ pub struct Originals {
     pub sem_wait: AtomicPtr<()>,
     /// `sem_post`
     pub sem_post: AtomicPtr<()>,
+    /// `pthread_exit`
+    pub pthread_exit: AtomicPtr<()>,
+    /// `pause`
+    pub pause: AtomicPtr<()>,
     /// `PyThreadState_Swap` (2.7), where the interpreter calls it through its GOT.
     pub thread_state_swap: AtomicPtr<()>,
     /// `pthread_mutex_unlock`, called, not hooked.
@@ -162,10 +168,16 @@ impl Hot {
         self.segment.store(segment as u64, Release);
     }
 
-    /// Makes every hook pass through and forgets the segment; returns its address and length.
+    /// Makes every hook that is called from now on pass through. Those that run go on as before.
+    pub fn shut(&self) {
+        self.cond.store(0, SeqCst);
+        self.switch_cond.store(0, SeqCst);
+    }
+
+    /// [`Hot::shut`], and forgets the segment; returns its address and length. No hook may be running.
     pub fn clear(&self) -> (u64, u64) {
-        self.cond.store(0, Relaxed);
-        self.switch_cond.store(0, Relaxed);
+        self.shut();
+        self.semaphore.store(0, Relaxed);
         self.blame.store(0, Relaxed);
         self.gil.store(0, Relaxed);
         self.boot_thread.store(0, Relaxed);
@@ -181,7 +193,7 @@ impl Hot {
     /// True on 2.7, whose GIL is a semaphore.
     #[inline(always)]
     pub fn is_semaphore(&self) -> bool {
-        self.switch_cond.load(Relaxed) == 0
+        self.semaphore.load(Relaxed) != 0
     }
 
     /// True if only a sample of the cycles is timed. 2.7 has no cheap way to count, so it times all.

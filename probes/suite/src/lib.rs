@@ -11,4 +11,5 @@ pub mod gil;
 pub mod got;
 pub mod hot;
 pub mod memory;
+pub mod object;
 pub mod slots;

@@ -17,6 +17,8 @@ pub mod number {
     pub const MADVISE: u64 = 28;
     /// close(2)
     pub const CLOSE: u64 = 3;
+    /// nanosleep(2)
+    pub const NANOSLEEP: u64 = 35;
     /// prctl(2)
     pub const PRCTL: u64 = 157;
     /// getpid(2)
