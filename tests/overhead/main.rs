@@ -10,6 +10,7 @@ mod harness;
 
 mod contended;
 mod cycle;
+mod opening;
 mod paired;
 mod presence;
 mod results;
