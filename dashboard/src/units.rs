@@ -61,6 +61,21 @@ fn digits(value: f64) -> String {
     }
 }
 
+/// Text that cannot break a table or be taken for markup.
+pub fn escape_markdown(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '#' => {
+                escaped.extend(['\\', letter])
+            }
+            letter if letter.is_control() => escaped.push(' '),
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
 /// Safe inside XML and HTML, in text and in quoted attributes; control characters become spaces.
 pub fn escape_xml(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());

@@ -212,6 +212,10 @@ fn a_bench_measures_remedies_side_by_side() {
     }
     assert!(cells[2]["p99_ns"]["median"].as_f64() >= cells[2]["p50_ns"]["median"].as_f64());
     home.fails(&["bench", "--tests", "bogus"], 2, "is no test");
+    std::fs::write(home.path().join("bench.json"), bench.to_string()).unwrap();
+    let same = home.json(&["compare", "bench.json", "bench.json", "--json"]);
+    let ratios = same["changes"].as_array().unwrap().iter().map(|change| &change["ratio"]);
+    assert!(ratios.clone().all(|ratio| *ratio == 1.0) && ratios.count() == 4, "{same}");
 }
 
 #[test]

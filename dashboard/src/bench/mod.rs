@@ -5,6 +5,7 @@
 //! an order that turns from round to round, so that what the machine does meanwhile hits all arms alike.
 //! Ratios are made within a round and only then summarised.
 
+pub mod compare;
 mod load;
 pub mod run;
 pub mod summary;

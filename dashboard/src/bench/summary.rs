@@ -3,10 +3,10 @@
 use super::run::{Measured, Outcome};
 use super::{Arm, TESTS, Test};
 use crate::view::Figures;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A median with the least and the most that was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Spread {
     pub median: f64,
     pub least: f64,

@@ -3,7 +3,7 @@
 use super::experiments;
 use super::schema::*;
 use crate::findings::Finding;
-use crate::units::{UNKNOWN, count, duration, maybe, percent};
+use crate::units::{UNKNOWN, count, duration, escape_markdown, maybe, percent};
 use std::io::{Result, Write};
 
 /// Rows of a table at most; what is left out is counted.
@@ -14,12 +14,12 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
     let version = target.python_version.as_deref().unwrap_or("unknown");
     writeln!(out, "# gilscope report: pid {}\n", target.pid)?;
     writeln!(out, "- command: `{}`", target.cmdline.join(" ").replace('`', "'"))?;
-    writeln!(out, "- Python {version}, {}", escape(&target.executable))?;
+    writeln!(out, "- Python {version}, {}", escape_markdown(&target.executable))?;
     let start = crate::plot::date(report.window.start_unix_ns);
     writeln!(out, "- window: {} from {start}", duration(report.window.duration_ns))?;
     for mark in &report.marks {
         let at = duration(mark.at_ns.max(0) as u64);
-        writeln!(out, "- mark at {at}: {}", escape(&mark.name))?;
+        writeln!(out, "- mark at {at}: {}", escape_markdown(&mark.name))?;
     }
     if report.loss.events_lost > 0 {
         writeln!(out, "- **{} events lost**", count(report.loss.events_lost))?;
@@ -29,7 +29,7 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
         write_gil(gil, out)?;
     }
     for tried in &report.experiments {
-        writeln!(out, "\n## Tried: {} ({})\n", tried.remedy, escape(&tried.setting))?;
+        writeln!(out, "\n## Tried: {} ({})\n", tried.remedy, escape_markdown(&tried.setting))?;
         writeln!(out, "| | before | after | |\n|---|--:|--:|--:|")?;
         for [name, before, after, factor] in experiments::rows(tried) {
             writeln!(out, "| {name} | {before} | {after} | {factor} |")?;
@@ -41,7 +41,7 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
     }
     writeln!(out, "\n## Not measured\n")?;
     for note in &report.notes {
-        writeln!(out, "- {}: {}", escape(&note.section), escape(&note.reason))?;
+        writeln!(out, "- {}: {}", escape_markdown(&note.section), escape_markdown(&note.reason))?;
     }
     Ok(())
 }
@@ -52,7 +52,12 @@ fn write_findings(findings: &[Finding], out: &mut impl Write) -> Result<()> {
     }
     writeln!(out, "\n## What stands out\n")?;
     for finding in findings {
-        writeln!(out, "- **{}** {}", escape(&finding.text), escape(&finding.remedy))?;
+        writeln!(
+            out,
+            "- **{}** {}",
+            escape_markdown(&finding.text),
+            escape_markdown(&finding.remedy)
+        )?;
     }
     Ok(())
 }
@@ -102,7 +107,7 @@ fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {
         writeln!(
             out,
             "| {} | {class} | {} | {} | {} | {} | {acquires} |",
-            escape(&thread.name),
+            escape_markdown(&thread.name),
             maybe(thread.cpu_ns),
             gil(|gil| gil.hold_ns),
             gil(|gil| gil.wait_ns),
@@ -123,9 +128,9 @@ fn write_blame(report: &Report, blame: &[Blame], out: &mut impl Write) -> Result
         writeln!(
             out,
             "| {} | {} | {} | {} | {} |",
-            escape(&name_of(report, row.thread_id)),
-            escape(&function),
-            escape(&place),
+            escape_markdown(&name_of(report, row.thread_id)),
+            escape_markdown(&function),
+            escape_markdown(&place),
             count(row.waits),
             duration(row.wait_inflicted_ns)
         )?;
@@ -157,19 +162,4 @@ pub fn place(row: &Blame) -> (String, String) {
 pub fn name_of(report: &Report, thread_id: u32) -> String {
     let found = report.threads.iter().rev().find(|thread| thread.thread_id == thread_id);
     found.map_or_else(|| format!("thread {thread_id}"), |thread| thread.name.clone())
-}
-
-/// Text that cannot break a table or be taken for markup.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for letter in text.chars() {
-        match letter {
-            '|' | '\\' | '`' | '*' | '_' | '<' | '>' | '[' | ']' | '#' => {
-                escaped.extend(['\\', letter])
-            }
-            letter if letter.is_control() => escaped.push(' '),
-            letter => escaped.push(letter),
-        }
-    }
-    escaped
 }
