@@ -47,7 +47,8 @@ export class Histogram {
   }
 
   private paint(): void {
-    const width = this.element.clientWidth;
+    // The paragraph below fills the box between the paddings, as the canvas is to.
+    const width = this.note.clientWidth;
     const data = this.data;
     if (!data || width === 0) return;
     const scale = devicePixelRatio;
