@@ -15,6 +15,7 @@
 
 mod attach;
 mod borrow;
+mod chains;
 mod clib;
 mod diagnose;
 mod elf;
