@@ -5,6 +5,7 @@
 //! calibrates, swaps the entries under the GIL's own mutex, lets go, and ends. That release is the first
 //! event: it opens the window.
 
+use crate::activate::{SWAP, activate, gil_hooks, has_semaphore};
 use crate::calibrate::{self, Gil};
 use crate::detach;
 use crate::entry::stage;
@@ -12,17 +13,13 @@ use crate::guard;
 use crate::segment::{give_up, wipe_on_fork};
 use crate::symbols::{self, Api, Hooked};
 use core::ffi::{CStr, c_int, c_void};
-use core::sync::atomic::{
-    AtomicPtr,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
-};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use cpython::Version;
 use cpython::check::Mismatch;
 use cpython::gil::Gil as GilLayout;
 use cpython::layout::Layout as PythonLayout;
-use suite::gil::hooks;
-use suite::got::{self, Hook, Module, Refused};
-use suite::hot::{HOT, ORIGINALS};
+use suite::got::{self, Refused};
+use suite::hot::HOT;
 use suite::memory::{Own, gettid, number, syscall, thread_pointer};
 use suite::object;
 use suite::slots::find_tid_offset;
@@ -49,35 +46,6 @@ pub(crate) fn start_thread(start: extern "C" fn(*mut c_void) -> *mut c_void) -> 
     }
 }
 
-/// The hooks of an interpreter with a semaphore (2.7) or with conditions.
-pub(crate) fn gil_hooks(semaphore: bool) -> &'static [Hook] {
-    static SEMAPHORE: [Hook; 2] = [
-        Hook { name: c"sem_post", hook: hooks::sem_post, original: &ORIGINALS.sem_post },
-        Hook { name: c"sem_wait", hook: hooks::sem_wait, original: &ORIGINALS.sem_wait },
-    ];
-    static CONDITIONS: [Hook; 3] = [
-        Hook {
-            name: c"pthread_cond_signal",
-            hook: hooks::cond_signal,
-            original: &ORIGINALS.cond_signal,
-        },
-        Hook {
-            name: c"pthread_cond_timedwait",
-            hook: hooks::cond_timedwait,
-            original: &ORIGINALS.cond_timedwait,
-        },
-        Hook { name: c"pthread_cond_wait", hook: hooks::cond_wait, original: &ORIGINALS.cond_wait },
-    ];
-    if semaphore { &SEMAPHORE } else { &CONDITIONS }
-}
-
-/// The hook of 2.7 that tells when a contended wait ended. Not every build has a place for it.
-static SWAP: Hook = Hook {
-    name: c"PyThreadState_Swap",
-    hook: hooks::thread_state_swap,
-    original: &ORIGINALS.thread_state_swap,
-};
-
 /// The boot thread.
 pub(crate) extern "C" fn thread(_: *mut c_void) -> *mut c_void {
     // SAFETY: `entry::attach` mapped and checked this segment; while the stage is "booting" nobody
@@ -99,7 +67,7 @@ pub(crate) extern "C" fn thread(_: *mut c_void) -> *mut c_void {
     core::ptr::null_mut()
 }
 
-type Failure = (u32, u32);
+pub(crate) type Failure = (u32, u32);
 
 fn failed(reason: u32) -> Failure {
     (status::FAILED, reason)
@@ -145,7 +113,7 @@ fn may_read_tsc() -> bool {
 }
 
 /// True if this boot was called off, by the daemon that asked for it or by the next one.
-fn is_called_off(header: &Header) -> bool {
+pub(crate) fn is_called_off(header: &Header) -> bool {
     header.cancel.load(Acquire) != 0 || HOT.cancel.load(SeqCst) != 0
 }
 
@@ -276,98 +244,6 @@ pub(crate) fn start_blame(header: &Header, api: &Api, version: Version, thread_s
         Ok(_) | Err(Mismatch::NoFrame) => suite::gil::set_layout(layout, api.code_type),
         Err(mismatch) => header.blame_mismatch.store(mismatch as u32, Relaxed),
     }
-}
-
-/// Swaps the entries while nobody can be between the two halves of an acquire or release.
-///
-/// On 3.x that is the GIL's mutex, which every hook runs under; then the mutex of the forced switch
-/// is passed once. On 2.7 holding the GIL keeps everybody else from posting.
-fn activate(
-    header: &'static Header,
-    layout: &Layout,
-    module: &Module,
-    gil: &Gil,
-    semaphore: bool,
-) -> Result<(), Failure> {
-    if !semaphore {
-        lock(gil.mutex);
-    }
-    let result = match is_called_off(header) {
-        true => Err((status::DETACHED, error::NONE)),
-        false => swap(header, layout, module, gil, semaphore),
-    };
-    if !semaphore {
-        unlock(gil.mutex);
-        if gil.switch_mutex != 0 {
-            lock(gil.switch_mutex);
-            unlock(gil.switch_mutex);
-        }
-    }
-    result
-}
-
-fn swap(
-    header: &'static Header,
-    layout: &Layout,
-    module: &Module,
-    gil: &Gil,
-    semaphore: bool,
-) -> Result<(), Failure> {
-    HOT.adopt(core::ptr::from_ref(header) as usize, layout, header);
-    HOT.boot_thread.store(thread_pointer(), Relaxed);
-    HOT.semaphore.store(semaphore as u32, Relaxed);
-    HOT.switch_cond.store(gil.switch_cond, Relaxed);
-    HOT.cond.store(gil.cond, SeqCst);
-    let mut result = Ok(());
-    let swap = (semaphore && !SWAP.original.load(Acquire).is_null()).then_some(&SWAP);
-    for hook in gil_hooks(semaphore).iter().chain(swap) {
-        match got::place(module, hook) {
-            Ok(n) => drop(header.patched.fetch_add(n, Relaxed)),
-            Err(why) => result = Err(refused(why)),
-        }
-    }
-    if result.is_err() {
-        HOT.clear();
-        got::restore(&all_hooks());
-    }
-    result
-}
-
-/// Every hook that may stand in a GOT.
-pub(crate) fn all_hooks() -> [extern "C" fn(); 6] {
-    [
-        hooks::sem_post,
-        hooks::sem_wait,
-        hooks::thread_state_swap,
-        hooks::cond_signal,
-        hooks::cond_timedwait,
-        hooks::cond_wait,
-    ]
-}
-
-/// Calls libc's lock or unlock, which boot has looked up: never the loader with a mutex held.
-fn on_mutex(function: &AtomicPtr<()>, mutex: u64) {
-    let function = function.load(Acquire);
-    if !function.is_null() {
-        // SAFETY: libc's function of one pointer argument, and a mutex that calibration saw the
-        // interpreter lock; the caller holds it briefly and releases it on the same thread.
-        unsafe { core::mem::transmute::<*mut (), extern "C" fn(u64) -> c_int>(function)(mutex) };
-    }
-}
-
-pub(crate) fn lock(mutex: u64) {
-    on_mutex(&ORIGINALS.mutex_lock, mutex);
-}
-
-pub(crate) fn unlock(mutex: u64) {
-    on_mutex(&ORIGINALS.mutex_unlock, mutex);
-}
-
-/// Whether this interpreter's GIL is a semaphore: then it waits on no condition (2.7).
-pub(crate) fn has_semaphore(module: &Module) -> bool {
-    let mut conditions = false;
-    module.entries(c"pthread_cond_timedwait", |_| conditions = true);
-    !conditions
 }
 
 fn version(api: &Api) -> Option<Version> {

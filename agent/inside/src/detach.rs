@@ -5,7 +5,8 @@
 //! whoever locks one later finds no `cond` that matches. 2.7 has no mutex; its hooks count themselves
 //! in and out.
 
-use crate::boot::{all_hooks, start_thread};
+use crate::activate::all_hooks;
+use crate::boot::start_thread;
 use crate::entry::{stage, step};
 use crate::segment;
 use core::ffi::c_void;

@@ -8,7 +8,7 @@
 //! anything of it again. If it is not, the thread leaves CPython's frames behind and goes home.
 //! Every other thread passes straight through.
 
-use crate::boot::{gil_hooks, has_semaphore};
+use crate::activate::{gil_hooks, has_semaphore};
 use crate::symbols::{Api, Hooked};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};

@@ -5,7 +5,8 @@
 //! signalled first. No thread, no call into Python. 2.7 has no condition: the daemon attaches again
 //! when threads appear.
 
-use crate::boot::{self, gil_hooks, look_around, start_blame};
+use crate::activate::{all_hooks, gil_hooks, has_semaphore};
+use crate::boot::{self, look_around, start_blame};
 use crate::calibrate::Gil;
 use crate::entry::{close, stage};
 use crate::segment;
@@ -92,7 +93,7 @@ fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     let (api, _) = look_around(header)?;
     let hooked = Hooked::find();
     let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
-    if boot::has_semaphore(&module) {
+    if has_semaphore(&module) {
         return Err((status::NO_GIL_YET, 0));
     }
     for hook in HOOKS.iter().chain(gil_hooks(false)) {
@@ -130,7 +131,7 @@ extern "C" fn signalled(address: u64) {
             HOT.stage.store(stage::RECORDING, SeqCst);
         }
         Err((state, reason)) => {
-            got::restore(&boot::all_hooks());
+            got::restore(&all_hooks());
             segment::give_up(header, state, reason);
         }
     }

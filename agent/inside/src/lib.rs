@@ -6,6 +6,8 @@
 #![cfg_attr(feature = "agent", no_std)]
 
 #[cfg(feature = "agent")]
+mod activate;
+#[cfg(feature = "agent")]
 mod boot;
 #[cfg(feature = "agent")]
 mod calibrate;
