@@ -208,7 +208,8 @@ async fn write_files(
         {
             let drawn = hub.with(id, move |snapshot| {
                 let mut data = Vec::new();
-                plot::write(snapshot, plot, snapshot.range(), format, &mut data).map(|()| data)
+                plot::write(snapshot, plot, snapshot.range(), None, format, &mut data)
+                    .map(|()| data)
             });
             match drawn.await? {
                 Ok(data) => save(&folder.join(format!("{}.{ending}", plot.name())), force, &data)?,

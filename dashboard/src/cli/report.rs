@@ -6,6 +6,7 @@ use crate::collect::replay::{Replayed, replay};
 use crate::errors::Failure;
 use crate::output::write_atomically;
 use crate::plot::{self, Plot};
+use crate::recording::Recording;
 use crate::report;
 use crate::talk;
 use clap::Args;
@@ -100,8 +101,12 @@ pub(crate) fn export(flags: &ExportFlags, context: &Context) -> anyhow::Result<E
         true => snapshot.range(),
         false => named.range(&snapshot)?,
     };
+    let detail = match plot.missing(&snapshot, range) {
+        Some(missing) => Recording::open(&named.path)?.detail(&missing)?,
+        None => None,
+    };
     give(&flags.output, flags.force, |mut out| {
-        Ok(plot::write(&snapshot, plot, range, format, &mut out)?)
+        Ok(plot::write(&snapshot, plot, range, detail.as_ref(), format, &mut out)?)
     })?;
     done(replayed)
 }

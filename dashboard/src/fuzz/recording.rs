@@ -47,7 +47,7 @@ pub(super) fn look_at_everything(store: &Store) {
     serde_json::from_slice::<serde_json::Value>(&out).expect("a report is JSON");
     for plot in Plot::ALL {
         // A plot without data is an error of its own.
-        let _ = plot::write(&snapshot, plot, snapshot.range(), plot::Format::Csv, &mut out);
+        let _ = plot::write(&snapshot, plot, snapshot.range(), None, plot::Format::Csv, &mut out);
     }
 }
 

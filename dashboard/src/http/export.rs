@@ -4,10 +4,12 @@
 //! it must never run as a page of ours.
 
 use super::App;
+use super::detail::detail;
 use super::error::ApiError;
 use crate::hub::SessionId;
 use crate::plot::{self, Format, Plot, PlotError};
 use crate::report;
+use crate::store::Snapshot;
 use crate::view::View;
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -38,11 +40,18 @@ pub async fn plot(
     let (plot, format) = plot_and_format(&file)?;
     // The hub draws, which takes a moment; pixels take far longer and hold up nobody here.
     let drawing = if format == Format::Png { Format::Svg } else { format };
-    let drawn = app.hub.with(SessionId(id), move |snapshot| {
+    let id = SessionId(id);
+    let missing =
+        move |snapshot: &Snapshot<'_>| plot.missing(snapshot, view.range_in(snapshot.range()));
+    let detail = match app.hub.with(id, missing).await? {
+        Some(missing) => detail(&app, id, missing).await,
+        None => None,
+    };
+    let drawn = app.hub.with(id, move |snapshot| {
         let mut out = Vec::new();
         let range = view.range_in(snapshot.range());
         let pid = snapshot.target().pid;
-        plot::write(snapshot, plot, range, drawing, &mut out).map(|()| (out, pid))
+        plot::write(snapshot, plot, range, detail.as_ref(), drawing, &mut out).map(|()| (out, pid))
     });
     let (mut bytes, pid) = drawn.await?.map_err(plot_error)?;
     if format == Format::Png {

@@ -50,7 +50,7 @@ pub async fn lanes(
     };
     let bytes = app.hub.with(id, move |snapshot| {
         let range = view.range_in(snapshot.range());
-        let lanes = snapshot.lanes_with(range, view.px(), &keys, detail.as_ref());
+        let lanes = snapshot.lanes(range, view.px(), &keys, detail.as_ref());
         view::lanes(id, snapshot, &lanes)
     });
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes.await?).into_response())

@@ -6,7 +6,7 @@ use super::table::{Table, seconds};
 use super::time_axis::{self, Chart, Values};
 use super::{Plot, PlotError};
 use crate::batch::{ThreadKey, ThreadKind};
-use crate::store::lanes::{Lane, Lanes, STATES, SpanKind};
+use crate::store::lanes::{Detail, Lane, Lanes, Missing, STATES, SpanKind};
 use crate::store::{Range, Snapshot};
 use crate::units;
 use plotters::prelude::*;
@@ -29,7 +29,12 @@ const LOOKS: [(RGBColor, &str); 4] = [
     (RGBColor(0xEC, 0xEF, 0xF2), "off CPU or unknown"),
 ];
 
-fn lanes(snapshot: &Snapshot<'_>, range: Range) -> Option<Lanes> {
+/// What a recording is to be asked for, if the range is older than the single events at hand.
+pub fn missing(snapshot: &Snapshot<'_>, range: Range) -> Option<Missing> {
+    snapshot.missing(range, PIXELS)
+}
+
+fn lanes(snapshot: &Snapshot<'_>, range: Range, detail: Option<&Detail>) -> Option<Lanes> {
     snapshot.totals(range)?;
     let rank = |key: &ThreadKey| {
         let fact = snapshot.thread(*key).expect("it is one of the snapshot's threads");
@@ -37,7 +42,7 @@ fn lanes(snapshot: &Snapshot<'_>, range: Range) -> Option<Lanes> {
     };
     let mut keys: Vec<ThreadKey> = snapshot.threads().map(|fact| fact.key).collect();
     keys.sort_by_key(rank);
-    let mut lanes = snapshot.lanes(range, PIXELS, &keys);
+    let mut lanes = snapshot.lanes(range, PIXELS, &keys, detail);
     lanes.lanes.retain(|lane| sum(lane, 4) < lanes.pixels.step_ns * lanes.pixels.count as u64);
     (!lanes.lanes.is_empty()).then_some(lanes)
 }
@@ -57,8 +62,12 @@ fn busiest(lanes: &Lanes) -> (Vec<&Lane>, usize) {
     (kept.into_iter().map(|(_, lane)| lane).collect(), left_out)
 }
 
-pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
-    let lanes = lanes(snapshot, range)?;
+pub fn draw(
+    snapshot: &Snapshot<'_>,
+    range: Range,
+    detail: Option<&Detail>,
+) -> Option<Result<String, PlotError>> {
+    let lanes = lanes(snapshot, range, detail)?;
     let (shown, left_out) = busiest(&lanes);
     let whole: u64 = (0..4).map(|s| lanes.lanes.iter().map(|lane| sum(lane, s)).sum::<u64>()).sum();
     let figure = |state: usize| {
@@ -169,8 +178,8 @@ fn draw_arrows(chart: &mut Chart<'_, '_>, lanes: &Lanes, shown: &[&Lane]) -> Dra
     Ok(())
 }
 
-pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
-    let lanes = lanes(snapshot, range)?;
+pub fn table(snapshot: &Snapshot<'_>, range: Range, detail: Option<&Detail>) -> Option<Table> {
+    let lanes = lanes(snapshot, range, detail)?;
     let states = STATES.map(|state| format!("{state}_ns"));
     let head = ["thread_id", "thread", "time_s"].into_iter();
     let mut table =

@@ -20,6 +20,7 @@ mod utilization;
 
 pub use canvas::{PALETTE, date};
 
+use crate::store::lanes::{Detail, Missing};
 use crate::store::{Range, Snapshot};
 use std::io::Write;
 use table::Table;
@@ -115,6 +116,12 @@ impl Plot {
         }
     }
 
+    /// What the session's recording is to be asked for first, if this plot of `range` shows single events
+    /// and the snapshot has let go of them.
+    pub fn missing(self, snapshot: &Snapshot<'_>, range: Range) -> Option<Missing> {
+        (self == Self::GilTimeline).then(|| lanes::missing(snapshot, range)).flatten()
+    }
+
     fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
         let section = match self {
             Self::Cpu | Self::CpuParts => "process",
@@ -148,17 +155,20 @@ impl Format {
 }
 
 /// Writes a plot of `range`; pass `snapshot.range()` for the whole session.
+///
+/// `detail` is what the session's recording tells of what is [`Plot::missing`], if it was asked.
 pub fn write(
     snapshot: &Snapshot<'_>,
     plot: Plot,
     range: Range,
+    detail: Option<&Detail>,
     format: Format,
     out: &mut impl Write,
 ) -> Result<(), PlotError> {
     match format {
-        Format::Svg => out.write_all(svg(snapshot, plot, range)?.as_bytes())?,
-        Format::Png => out.write_all(&png::render(&svg(snapshot, plot, range)?)?)?,
-        Format::Csv => table(snapshot, plot, range)?.write(out)?,
+        Format::Svg => out.write_all(svg(snapshot, plot, range, detail)?.as_bytes())?,
+        Format::Png => out.write_all(&png::render(&svg(snapshot, plot, range, detail)?)?)?,
+        Format::Csv => table(snapshot, plot, range, detail)?.write(out)?,
     }
     Ok(())
 }
@@ -170,28 +180,38 @@ pub fn png(svg: &[u8]) -> Result<Vec<u8>, PlotError> {
 }
 
 /// The picture as SVG text.
-pub fn svg(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<String, PlotError> {
+pub fn svg(
+    snapshot: &Snapshot<'_>,
+    plot: Plot,
+    range: Range,
+    detail: Option<&Detail>,
+) -> Result<String, PlotError> {
     let drawn = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::draw(snapshot, plot, range),
         Plot::GilUtilization => utilization::draw(snapshot, range),
         Plot::GilWait | Plot::GilHold | Plot::GilDropToRelease | Plot::GilWake => {
             histogram::draw(snapshot, plot, range)
         }
-        Plot::GilTimeline => lanes::draw(snapshot, range),
+        Plot::GilTimeline => lanes::draw(snapshot, range, detail),
         Plot::GilBlame => blame::draw(snapshot, range),
         Plot::Handoffs => handoffs::draw(snapshot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
 }
 
-fn table(snapshot: &Snapshot<'_>, plot: Plot, range: Range) -> Result<Table, PlotError> {
+fn table(
+    snapshot: &Snapshot<'_>,
+    plot: Plot,
+    range: Range,
+    detail: Option<&Detail>,
+) -> Result<Table, PlotError> {
     let table = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::table(snapshot, plot, range),
         Plot::GilUtilization => utilization::table(snapshot, range),
         Plot::GilWait | Plot::GilHold | Plot::GilDropToRelease | Plot::GilWake => {
             histogram::table(snapshot, plot, range)
         }
-        Plot::GilTimeline => lanes::table(snapshot, range),
+        Plot::GilTimeline => lanes::table(snapshot, range, detail),
         Plot::GilBlame => blame::table(snapshot, range),
         Plot::Handoffs => handoffs::table(snapshot, range),
     };

@@ -19,7 +19,7 @@ fn texts(svg: &str) -> Vec<String> {
 
 fn bytes(snapshot: &Snapshot<'_>, plot: Plot, format: Format) -> Vec<u8> {
     let mut out = vec![];
-    write(snapshot, plot, snapshot.range(), format, &mut out).unwrap();
+    write(snapshot, plot, snapshot.range(), None, format, &mut out).unwrap();
     out
 }
 
@@ -28,7 +28,7 @@ fn every_plot_is_a_document_that_says_what_it_is_of() {
     let store = store(&Scenario { duration_ns: 10_000_000_000, ..Default::default() });
     let snapshot = store.snapshot();
     for plot in Plot::ALL {
-        let texts = texts(&svg(&snapshot, plot, snapshot.range()).unwrap());
+        let texts = texts(&svg(&snapshot, plot, snapshot.range(), None).unwrap());
         let has = |part: &str| assert!(texts.iter().any(|t| t.contains(part)), "{part}: {texts:?}");
         has(plot.title());
         has("pid 4242 · Python 3.12.7 · python3 server.py");
@@ -43,7 +43,7 @@ fn every_plot_is_a_document_that_says_what_it_is_of() {
 fn the_cpu_plot_names_threads_marks_and_units() {
     let store = store(&Scenario { duration_ns: 20_000_000_000, ..Default::default() });
     let snapshot = store.snapshot();
-    let texts = texts(&svg(&snapshot, Plot::Cpu, snapshot.range()).unwrap());
+    let texts = texts(&svg(&snapshot, Plot::Cpu, snapshot.range(), None).unwrap());
     for part in
         ["MainThread", "cruncher-1", "exited threads", "CPU (cores)", "warm", "crunchers off"]
     {
@@ -82,7 +82,7 @@ fn csv_of_cpu_sums_to_the_process() {
 fn parts_are_drawn_as_patterns_and_add_up() {
     let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
     let snapshot = store.snapshot();
-    let drawn = svg(&snapshot, Plot::CpuParts, snapshot.range()).unwrap();
+    let drawn = svg(&snapshot, Plot::CpuParts, snapshot.range(), None).unwrap();
     assert!(drawn.contains("fill=\"url(#pattern-0)\"") && !drawn.contains("\"#0102"));
     let texts = texts(&drawn);
     for part in ["holding the GIL", "running without it", "waiting for a core"] {
@@ -125,7 +125,7 @@ fn no_data_is_an_error_that_says_why() {
     store.apply(&Batch { notes: notes.into(), ..Default::default() });
     let snapshot = store.snapshot();
     for plot in Plot::ALL {
-        let error = svg(&snapshot, plot, snapshot.range()).unwrap_err().to_string();
+        let error = svg(&snapshot, plot, snapshot.range(), None).unwrap_err().to_string();
         assert!(error.contains(plot.name()), "{error}");
         let of_cpu = [Plot::Cpu, Plot::CpuParts].contains(&plot);
         assert!(of_cpu || error.contains("the probe was off"), "{error}");
@@ -149,7 +149,7 @@ fn hostile_names_cannot_break_a_picture() {
     store.apply(&Batch { marks: vec![mark], ..Default::default() });
     let snapshot = store.snapshot();
     for plot in Plot::ALL {
-        let drawn = svg(&snapshot, plot, snapshot.range()).unwrap();
+        let drawn = svg(&snapshot, plot, snapshot.range(), None).unwrap();
         assert!(!drawn.contains("<script"), "{}", plot.name());
         assert!(!texts(&drawn).is_empty());
         bytes(&snapshot, plot, Format::Png);

@@ -52,7 +52,7 @@ pub fn write(
     }
     // One graph of CPU is enough to read; the one in parts is for who asks.
     for plot in Plot::ALL.into_iter().filter(|plot| *plot != Plot::CpuParts) {
-        match plot::svg(snapshot, plot, range) {
+        match plot::svg(snapshot, plot, range, None) {
             Ok(svg) => writeln!(out, "<figure>{svg}</figure>")?,
             Err(PlotError::NoData { .. }) => {}
             Err(other) => return Err(other.into()),

@@ -49,6 +49,15 @@ async fn lanes(running: &Running) -> serde_json::Value {
     values.next().unwrap().unwrap()
 }
 
+/// Handoffs that the exported picture draws of a part of the range, short enough for all its arrows.
+async fn arrows(running: &Running) -> usize {
+    let wanted = "export/gil-timeline.svg?from_ns=5000000000&to_ns=5050000000";
+    let answer = get(running, wanted).send().await;
+    assert_eq!(answer.status, 200);
+    let is_head = |line: &&str| line.starts_with("<polygon") && line.contains("#222222");
+    answer.body.lines().filter(is_head).count()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_range_shows_its_single_events_if_the_session_has_a_recording() {
     let scenario = Scenario::traced();
@@ -64,6 +73,7 @@ async fn an_old_range_shows_its_single_events_if_the_session_has_a_recording() {
             (lanes(&running).await, events["events"].as_array().unwrap().len());
         let n_spans = header["n_spans"].as_u64().unwrap();
         assert_eq!(events["left_out"], 0);
+        assert_eq!(arrows(&running).await > 0, readable, "the plot shows what the page does");
         if readable {
             assert_eq!(n_events, in_range);
             assert!(n_spans > 20 && header["bin_ns"].as_u64() < Some(1_200_000_000), "{header}");

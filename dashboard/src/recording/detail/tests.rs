@@ -110,7 +110,7 @@ fn lanes_of_an_old_range_show_every_single_wait_and_hold() {
         let missing = snapshot.missing(range, 1_000).expect("the store has let go of it");
         let detail = traced.open().detail(&missing).unwrap().unwrap();
         let range = range.intersection(&snapshot.range());
-        let lanes = snapshot.lanes_with(range, 1_000, &keys, Some(&detail));
+        let lanes = snapshot.lanes(range, 1_000, &keys, Some(&detail));
         assert!(lanes.bin_ns < 3 * SECOND / 2, "counters of {} ns", lanes.bin_ns);
         assert_eq!((lanes.spans_left_out, lanes.detail_from_ns <= range.start_ns), (0, true));
         let mut shown: Vec<_> = lanes

@@ -52,13 +52,9 @@ pub struct Lanes {
 
 impl Snapshot<'_> {
     /// The lanes of these threads, in their order, in at most about `px` pixels. Threads that are not
-    /// known (any more) are passed over.
-    pub fn lanes(&self, range: Range, px: usize, threads: &[ThreadKey]) -> Lanes {
-        self.lanes_with(range, px, threads, None)
-    }
-
-    /// The same with what a recording tells of what is [`Snapshot::missing`] here.
-    pub fn lanes_with(
+    /// known (any more) are passed over. `detail` is what a recording tells of what is
+    /// [`Snapshot::missing`] here.
+    pub fn lanes(
         &self,
         range: Range,
         px: usize,

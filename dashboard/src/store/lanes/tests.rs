@@ -48,7 +48,7 @@ fn all_of_a_session_in_lanes_is_what_its_counters_say() {
     let totals = snapshot.totals(whole).unwrap();
     // Wider and narrower than the bins, so without and with events.
     for px in [7, 100, 999, 4000] {
-        let lanes = snapshot.lanes(whole, px, &keys(&snapshot));
+        let lanes = snapshot.lanes(whole, px, &keys(&snapshot), None);
         // Whole ns in each pixel: a ns may go to its neighbour, or to another state.
         let rounding_ns = (lanes.lanes.len() * lanes.pixels.count) as u64;
         let near = |sum: u64, truth: u64| sum.abs_diff(truth) <= rounding_ns;
@@ -76,7 +76,7 @@ proptest! {
     ) {
         let snapshot = two_stores()[which].snapshot();
         let wanted = Range::new(from, from + length);
-        let lanes = snapshot.lanes(wanted, px, &keys(&snapshot));
+        let lanes = snapshot.lanes(wanted, px, &keys(&snapshot), None);
         prop_assert!(lanes.pixels.count <= px + 1);
         for lane in &lanes.lanes {
             prop_assert_eq!(lane.pixels.len(), lanes.pixels.count);
@@ -92,9 +92,9 @@ fn a_part_of_a_bin_shows_what_the_whole_bin_shows_there() {
     let store = &two_stores()[0];
     let snapshot = store.snapshot();
     let keys = keys(&snapshot);
-    let wide = snapshot.lanes(Range::new(8 * SECOND, 9 * SECOND), 1000, &keys);
+    let wide = snapshot.lanes(Range::new(8 * SECOND, 9 * SECOND), 1000, &keys, None);
     let part = Range::new(8 * SECOND + 330_000_000, 8 * SECOND + 350_000_000);
-    let narrow = snapshot.lanes(part, 20, &keys);
+    let narrow = snapshot.lanes(part, 20, &keys, None);
     assert_eq!((wide.pixels.step_ns, narrow.pixels.step_ns), (1_000_000, 1_000_000));
     for (wide, narrow) in wide.lanes.iter().zip(&narrow.lanes) {
         assert_eq!(wide.pixels[330..350], narrow.pixels[..]);
