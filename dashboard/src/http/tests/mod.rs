@@ -4,6 +4,7 @@ mod access;
 mod client;
 mod detail;
 mod limits;
+mod matrix;
 mod routes;
 mod socket;
 
