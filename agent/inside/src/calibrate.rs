@@ -14,7 +14,7 @@ use core::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 use suite::got::{self, Hook, Module};
-use suite::hot::{ORIGINALS, Originals};
+use suite::hot::{HOT, Hot, ORIGINALS, Originals};
 use suite::memory::thread_pointer;
 
 /// Calls that are remembered; contention adds a few to the usual eight.
@@ -22,16 +22,11 @@ const MAX_CALLS: usize = 64;
 
 #[repr(C)]
 struct Seen {
-    thread: AtomicU64,
     n: AtomicU32,
     calls: [AtomicU64; MAX_CALLS],
 }
 
-static SEEN: Seen = Seen {
-    thread: AtomicU64::new(0),
-    n: AtomicU32::new(0),
-    calls: [const { AtomicU64::new(0) }; MAX_CALLS],
-};
+static SEEN: Seen = Seen { n: AtomicU32::new(0), calls: [const { AtomicU64::new(0) }; MAX_CALLS] };
 
 /// Kinds of calls, kept in the two lowest bits of an address (all are aligned to 8).
 const LOCK: u64 = 0;
@@ -54,7 +49,7 @@ macro_rules! noting {
         extern "C" fn $name() {
             naked_asm!(
                 "mov rax, fs:[0]",
-                "cmp rax, [rip + {seen}]",
+                "cmp rax, [rip + {hot} + {calibrating}]",
                 "jne 2f",
                 "push rdi",
                 "or rdi, {kind}",
@@ -62,7 +57,8 @@ macro_rules! noting {
                 "pop rdi",
                 "2:",
                 "jmp [rip + {originals} + {original}]",
-                seen = sym SEEN,
+                hot = sym HOT,
+                calibrating = const offset_of!(Hot, calibrating),
                 kind = const $kind,
                 note = sym note,
                 originals = sym ORIGINALS,
@@ -80,7 +76,7 @@ noting!(note_post, sem_post, POST);
 extern "C" fn note_wait() {
     naked_asm!(
         "mov rax, fs:[0]",
-        "cmp rax, [rip + {seen}]",
+        "cmp rax, [rip + {hot} + {calibrating}]",
         "jne 2f",
         "push rdi",
         "or rdi, {kind}",
@@ -89,7 +85,8 @@ extern "C" fn note_wait() {
         "jmp {turn}",
         "2:",
         "jmp [rip + {originals} + {original}]",
-        seen = sym SEEN,
+        hot = sym HOT,
+        calibrating = const offset_of!(Hot, calibrating),
         kind = const WAIT,
         note = sym note,
         turn = sym guard::semaphore_turn,
@@ -146,11 +143,11 @@ pub(crate) fn calibrate(
     for hook in &hooks(semaphore) {
         got::place(module, hook)?;
     }
-    SEEN.thread.store(thread_pointer(), SeqCst);
+    HOT.calibrating.store(thread_pointer(), SeqCst);
     let thread_state = (api.save_thread)();
     let between = SEEN.n.load(Relaxed) as usize;
     (api.restore_thread)(thread_state);
-    SEEN.thread.store(0, SeqCst);
+    HOT.calibrating.store(0, SeqCst);
     let n = (SEEN.n.load(Relaxed) as usize).min(MAX_CALLS);
     Ok(Gil { thread_state, ..read(between.min(n), n, semaphore) })
 }
@@ -182,6 +179,6 @@ fn read(between: usize, n: usize, semaphore: bool) -> Gil {
 
 /// Gives the entries back that still lead here.
 pub(crate) fn end() {
-    SEEN.thread.store(0, SeqCst);
+    HOT.calibrating.store(0, SeqCst);
     got::restore(&[note_lock, note_signal, note_post, note_wait]);
 }

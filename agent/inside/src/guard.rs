@@ -18,7 +18,7 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, SeqCst},
 };
 use suite::got::{self, Hook, Module};
-use suite::hot::{ORIGINALS, Originals};
+use suite::hot::{HOT, Hot, ORIGINALS, Originals};
 use suite::memory::{number, syscall, thread_pointer};
 
 /// How long the thread stays away in one turn. Finalising takes milliseconds.
@@ -33,8 +33,6 @@ const ETIMEDOUT: c_int = 110;
 
 #[repr(C)]
 struct Guard {
-    /// Thread pointer of the boot thread while it is guarded, else 0.
-    thread: AtomicU64,
     /// Where its stack stood in [`enter`].
     stack: AtomicU64,
     turns: AtomicU32,
@@ -42,7 +40,6 @@ struct Guard {
 }
 
 static GUARD: Guard = Guard {
-    thread: AtomicU64::new(0),
     stack: AtomicU64::new(0),
     turns: AtomicU32::new(0),
     api: AtomicPtr::new(core::ptr::null_mut()),
@@ -55,11 +52,11 @@ macro_rules! guarding {
         extern "C" fn $name() {
             naked_asm!(
                 "mov rax, fs:[0]",
-                "cmp rax, [rip + {guard} + {thread}]",
+                "cmp rax, [rip + {hot} + {guarded}]",
                 "je {ours}",
                 "jmp [rip + {originals} + {original}]",
-                guard = sym GUARD,
-                thread = const offset_of!(Guard, thread),
+                hot = sym HOT,
+                guarded = const offset_of!(Hot, guarded),
                 ours = sym $ours,
                 originals = sym ORIGINALS,
                 original = const offset_of!(Originals, $original),
@@ -110,9 +107,9 @@ pub(crate) fn run(
     }
     GUARD.turns.store(0, Relaxed);
     GUARD.api.store(core::ptr::from_ref(api).cast_mut(), Relaxed);
-    GUARD.thread.store(thread_pointer(), SeqCst);
+    HOT.guarded.store(thread_pointer(), SeqCst);
     let came_back = enter(work, argument) != 0;
-    GUARD.thread.store(0, SeqCst);
+    HOT.guarded.store(0, SeqCst);
     got::restore(&[cond_timedwait, sem_wait, pthread_exit, pause]);
     came_back
 }

@@ -96,6 +96,11 @@ pub struct Hot {
     pub last_look_ns: AtomicU64,
     /// Thread pointer of the boot thread until its release opened the window.
     pub boot_thread: AtomicU64,
+    /// Thread pointer of the boot thread while it takes the GIL guarded (`inside::guard`). Here, so that
+    /// a child has none: its threads get the stacks, and so the pointers, of threads it was forked from.
+    pub guarded: AtomicU64,
+    /// As `guarded`, while it calibrates.
+    pub calibrating: AtomicU64,
     /// 1: the window opens by itself at the first acquire (preload: the interpreter has just begun).
     pub open_at_acquire: AtomicU32,
 }
