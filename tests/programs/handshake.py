@@ -20,12 +20,18 @@ NEVER_S = 1000.0
 def ready(**facts):
     """Says who we are. Everything that is needed later must be imported and started before.
 
-    On 2.7 and 3.6 the GIL exists from the first thread on, so there has been one by then.
+    On 2.7 and 3.6 the GIL exists from the first thread on, so there has been one by then. It is waited
+    for until the kernel has no trace of it: after `join` it still loads libgcc_s to end, and a program
+    that closes all descriptors at that moment would end with "libgcc_s.so.1 must be installed".
     """
     signal.alarm(LIMIT_S)
+    n_tasks = len(os.listdir("/proc/self/task"))
     first = threading.Thread(target=int)
     first.start()
     first.join()
+    for _ in range(5000):  # others may have begun meanwhile, for good
+        if len(os.listdir("/proc/self/task")) <= n_tasks:
+            break
     say(ready=True, pid=os.getpid(), **facts)
 
 
