@@ -4,11 +4,8 @@
 
 use crate::boot::{Failure, is_called_off, refused};
 use crate::calibrate::Gil;
-use core::ffi::c_int;
-use core::sync::atomic::{
-    AtomicPtr,
-    Ordering::{Acquire, Relaxed, SeqCst},
-};
+use crate::symbols::call;
+use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use suite::gil::hooks;
 use suite::got::{self, Hook, Module};
 use suite::hot::{HOT, ORIGINALS};
@@ -111,22 +108,13 @@ pub(crate) fn all_hooks() -> [extern "C" fn(); 6] {
     ]
 }
 
-/// Calls libc's lock or unlock, which boot has looked up: never the loader with a mutex held.
-fn on_mutex(function: &AtomicPtr<()>, mutex: u64) {
-    let function = function.load(Acquire);
-    if !function.is_null() {
-        // SAFETY: libc's function of one pointer argument, and a mutex that calibration saw the
-        // interpreter lock; the caller holds it briefly and releases it on the same thread.
-        unsafe { core::mem::transmute::<*mut (), extern "C" fn(u64) -> c_int>(function)(mutex) };
-    }
+/// The caller holds it briefly and releases it on the same thread.
+fn lock(mutex: u64) {
+    call(&ORIGINALS.mutex_lock, [mutex, 0, 0]);
 }
 
-pub(crate) fn lock(mutex: u64) {
-    on_mutex(&ORIGINALS.mutex_lock, mutex);
-}
-
-pub(crate) fn unlock(mutex: u64) {
-    on_mutex(&ORIGINALS.mutex_unlock, mutex);
+fn unlock(mutex: u64) {
+    call(&ORIGINALS.mutex_unlock, [mutex, 0, 0]);
 }
 
 /// Whether this interpreter's GIL is a semaphore: then it waits on no condition (2.7).

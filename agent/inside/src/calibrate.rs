@@ -42,9 +42,10 @@ extern "C" fn note(call: u64) {
     }
 }
 
-/// A hook that notes the call if the boot thread makes it, and goes on to the original.
+/// A hook that notes the call if the boot thread makes it, and goes on to the original, or on that thread
+/// to `$ours`.
 macro_rules! noting {
-    ($name:ident, $original:ident, $kind:ident) => {
+    ($name:ident, $original:ident, $kind:ident $(, $jump:literal, $ours:path)?) => {
         #[unsafe(naked)]
         extern "C" fn $name() {
             naked_asm!(
@@ -55,12 +56,14 @@ macro_rules! noting {
                 "or rdi, {kind}",
                 "call {note}",
                 "pop rdi",
+                $($jump,)?
                 "2:",
                 "jmp [rip + {originals} + {original}]",
                 hot = sym HOT,
                 calibrating = const offset_of!(Hot, calibrating),
                 kind = const $kind,
                 note = sym note,
+                $(ours = sym $ours,)?
                 originals = sym ORIGINALS,
                 original = const offset_of!(Originals, $original),
             )
@@ -70,30 +73,7 @@ macro_rules! noting {
 noting!(note_lock, mutex_lock, LOCK);
 noting!(note_signal, cond_signal, SIGNAL);
 noting!(note_post, sem_post, POST);
-
-/// As the others, but the boot thread waits as [`guard`] has it.
-#[unsafe(naked)]
-extern "C" fn note_wait() {
-    naked_asm!(
-        "mov rax, fs:[0]",
-        "cmp rax, [rip + {hot} + {calibrating}]",
-        "jne 2f",
-        "push rdi",
-        "or rdi, {kind}",
-        "call {note}",
-        "pop rdi",
-        "jmp {turn}",
-        "2:",
-        "jmp [rip + {originals} + {original}]",
-        hot = sym HOT,
-        calibrating = const offset_of!(Hot, calibrating),
-        kind = const WAIT,
-        note = sym note,
-        turn = sym guard::semaphore_turn,
-        originals = sym ORIGINALS,
-        original = const offset_of!(Originals, sem_wait),
-    )
-}
+noting!(note_wait, sem_wait, WAIT, "jmp {ours}", guard::semaphore_turn);
 
 /// The parts of a GIL that were found.
 #[derive(Clone, Copy, Default)]

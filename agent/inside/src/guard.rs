@@ -9,7 +9,7 @@
 //! Every other thread passes straight through.
 
 use crate::activate::{gil_hooks, has_semaphore};
-use crate::symbols::{Api, Hooked};
+use crate::symbols::{Api, Hooked, call};
 use core::arch::naked_asm;
 use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
@@ -130,16 +130,10 @@ extern "C" fn enter(work: extern "C" fn(*mut c_void), argument: *mut c_void) -> 
         "mov rdi, rsi",
         "call rax",
         "mov eax, 1",
-        "add rsp, 8",
-        "pop r15",
-        "pop r14",
-        "pop r13",
-        "pop r12",
-        "pop rbp",
-        "pop rbx",
-        "ret",
+        "jmp {home}",
         guard = sym GUARD,
         stack = const offset_of!(Guard, stack),
+        home = sym home,
     )
 }
 
@@ -149,6 +143,17 @@ extern "C" fn escape() {
     naked_asm!(
         "mov rsp, [rip + {guard} + {stack}]",
         "xor eax, eax",
+        "jmp {home}",
+        guard = sym GUARD,
+        stack = const offset_of!(Guard, stack),
+        home = sym home,
+    )
+}
+
+/// The end of [`enter`]: what it pushed goes back.
+#[unsafe(naked)]
+extern "C" fn home() {
+    naked_asm!(
         "add rsp, 8",
         "pop r15",
         "pop r14",
@@ -157,8 +162,6 @@ extern "C" fn escape() {
         "pop rbp",
         "pop rbx",
         "ret",
-        guard = sym GUARD,
-        stack = const offset_of!(Guard, stack),
     )
 }
 
@@ -210,19 +213,6 @@ pub(crate) extern "C" fn semaphore_turn(semaphore: u64) -> c_int {
         escape();
     }
     result
-}
-
-/// Calls a function of libc that takes up to three words.
-fn call(function: &AtomicPtr<()>, [a, b, c]: [u64; 3]) -> c_int {
-    let function = function.load(Acquire);
-    if function.is_null() {
-        return 0;
-    }
-    // SAFETY: one of libc's pthread and semaphore functions: they take up to three pointers and give an
-    // int. The arguments are those that the interpreter passed for the same lock on this thread.
-    unsafe {
-        core::mem::transmute::<*mut (), extern "C" fn(u64, u64, u64) -> c_int>(function)(a, b, c)
-    }
 }
 
 fn sleep() {

@@ -3,9 +3,11 @@
 //! All of it happens before any loader list is walked, never inside a callback of that walk.
 
 use core::ffi::{CStr, c_char, c_int, c_void};
-use core::sync::atomic::Ordering::Release;
+use core::sync::atomic::{
+    AtomicPtr,
+    Ordering::{Acquire, Release},
+};
 use suite::hot::ORIGINALS;
-use suite::object;
 
 unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
@@ -38,8 +40,22 @@ pub(crate) fn resolve_helpers() {
     ORIGINALS.sem_trywait.store(find_in_libc(c"sem_trywait") as *mut (), Release);
     ORIGINALS.mutex_lock.store(find_in_libc(c"pthread_mutex_lock") as *mut (), Release);
     ORIGINALS.mutex_unlock.store(find_in_libc(c"pthread_mutex_unlock") as *mut (), Release);
-    object::find_objects_by(find(c"_dl_find_object"));
+    ORIGINALS.find_object.store(find(c"_dl_find_object") as *mut (), Release);
     ORIGINALS.errno_location.store(find_in_libc(c"__errno_location") as *mut (), Release);
+}
+
+/// Calls a function of libc that takes up to three words, one that was looked up before: never the loader
+/// with a lock held. 0 if it was not found.
+pub(crate) fn call(function: &AtomicPtr<()>, [a, b, c]: [u64; 3]) -> c_int {
+    let function = function.load(Acquire);
+    if function.is_null() {
+        return 0;
+    }
+    // SAFETY: one of libc's pthread and semaphore functions: they take up to three pointers and give an
+    // int. The arguments are a lock that the interpreter uses, and what goes with it.
+    unsafe {
+        core::mem::transmute::<*mut (), extern "C" fn(u64, u64, u64) -> c_int>(function)(a, b, c)
+    }
 }
 
 /// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.

@@ -136,6 +136,8 @@ pub struct Originals {
     pub sem_trywait: AtomicPtr<()>,
     /// `__errno_location`, called, not hooked.
     pub errno_location: AtomicPtr<()>,
+    /// `_dl_find_object` (glibc 2.35 and later), called, not hooked; null where there is none.
+    pub find_object: AtomicPtr<()>,
     /// `clock_gettime`, called where the time stamp counter is not trusted.
     pub clock_gettime: AtomicPtr<()>,
 }

@@ -5,11 +5,9 @@
 //! nothing of what an object contains.
 
 use crate::got::Module;
+use crate::hot::ORIGINALS;
 use core::ffi::{c_char, c_int, c_void};
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering::{Acquire, Release},
-};
+use core::sync::atomic::Ordering::Acquire;
 
 #[repr(C)]
 struct ProgramHeader {
@@ -47,14 +45,6 @@ struct Search {
     found: Module,
 }
 
-/// `_dl_find_object` (glibc 2.35 and later), or 0.
-static FIND_OBJECT: AtomicU64 = AtomicU64::new(0);
-
-/// From now on objects are found by this `_dl_find_object`, if it is not 0.
-pub fn find_objects_by(function: u64) {
-    FIND_OBJECT.store(function, Release);
-}
-
 /// `struct dl_find_object`, and as much of `struct link_map` as is public (`dlfcn.h`, `link.h`).
 #[repr(C)]
 struct FoundObject {
@@ -74,8 +64,8 @@ struct LinkMap {
 
 /// As [`module_of`], but none where that would take the loader's lock.
 pub fn module_without_lock(address: u64) -> Option<Module> {
-    let function = FIND_OBJECT.load(Acquire);
-    if function == 0 {
+    let function = ORIGINALS.find_object.load(Acquire);
+    if function.is_null() {
         return None;
     }
     let mut found: FoundObject =
