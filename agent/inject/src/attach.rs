@@ -13,12 +13,10 @@ use crate::seccomp;
 use crate::turn;
 use std::fs::File;
 use std::io;
-use std::mem::offset_of;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 use wire::params::origin;
-use wire::segment::{Header, status};
 
 /// Longest wait for a chain that is under way.
 const CHAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -65,17 +63,6 @@ pub struct Attached {
 }
 
 impl Attached {
-    /// Whether the agent has not so much as looked at the segment: it takes one at a time. What it does
-    /// with one, it says before the borrowed thread goes home.
-    fn is_ignored(&self) -> Result<bool, Error> {
-        let mut word = [0; 4];
-        let at = self.offset + offset_of!(Header, status) as u64;
-        self.file
-            .read_exact_at(&mut word, at)
-            .map_err(Error::io("reading the segment's header"))?;
-        Ok(u32::from_le_bytes(word) == status::NEW)
-    }
-
     /// Gives the segment's pages back to the system. To be called after the agent has left and the last
     /// events are read: the file itself lives as long as the agent's text is mapped.
     pub fn reclaim(&self) {
@@ -92,7 +79,7 @@ impl Attached {
 pub fn attach(
     target: &Identity,
     agent: &[u8],
-    mut segment: Segment<'_>,
+    segment: Segment<'_>,
     options: Options,
 ) -> Result<Attached, Error> {
     let image = Image::check(agent)?;
@@ -104,39 +91,24 @@ pub fn attach(
     let _turn = turn::take(target, deadline)?;
     let mut scene = Scene::of(target)?;
     refuse_hindered(target)?;
-    let mut attached = attach_once(&mut scene, &image, &mut segment, deadline)?;
-    if attached.is_ignored()? {
-        // A gilscope that was killed had a chain under way, which the target ran first: that agent
-        // works for nobody now. It can be seen this time, and is sent away.
-        scene.reread_maps()?;
-        let before = attached.stops;
-        attached = attach_once(&mut scene, &image, &mut segment, deadline)?;
-        attached.stops.splice(0..0, before);
-    }
-    Ok(attached)
-}
-
-fn attach_once(
-    scene: &mut Scene<'_>,
-    image: &Image<'_>,
-    segment: &mut Segment<'_>,
-    deadline: Instant,
-) -> Result<Attached, Error> {
-    let target = scene.target;
     let mut stops = Vec::new();
     if let Some(live) = resident::live(&scene.memory, &scene.maps) {
         if live.daemon_alive {
             let (pid, by) = (target.pid(), live.daemon_pid);
             return Err(Error::AlreadyAttached { pid, by, alive: true });
         }
-        live.reclaim(target);
-        stops.push(leave(scene, &live, deadline)?);
+        let pages = live.pages(target);
+        stops.push(leave(&mut scene, &live, deadline)?);
+        // Not before: by its header the next gilscope knows the segment, should this one be killed now.
+        if let Some(pages) = pages {
+            pages.give_back();
+        }
         scene.reread_maps()?;
     }
     let resident = resident::images(&scene.memory, &scene.maps, image.build_id)
         .into_iter()
         .find(|resident| resident.build_id == image.build_id);
-    let memfd = memfd::obtain(scene, image.build_id, deadline, &mut stops)?;
+    let memfd = memfd::obtain(&mut scene, image.build_id, deadline, &mut stops)?;
     let offset = if resident.is_some() { 0 } else { image.segment_offset() };
     if resident.is_none() {
         let filling =
@@ -151,8 +123,8 @@ fn attach_once(
     (segment.prepare)(&memfd.file, offset).map_err(Error::io("writing the segment's header"))?;
     let load = Load { memfd: &memfd, offset, bytes: segment.bytes };
     stops.push(match &resident {
-        Some(resident) => load.wake(scene, resident, deadline)?,
-        None => load.open(scene, image, deadline)?,
+        Some(resident) => load.wake(&mut scene, resident, deadline)?,
+        None => load.open(&mut scene, &image, deadline)?,
     });
     let Memfd { file, .. } = memfd;
     let (reused, build_id) = (resident.is_some(), image.build_id);

@@ -8,7 +8,7 @@ use crate::image;
 use crate::maps::{Mapping, Maps};
 use crate::memory::Memory;
 use crate::procdir::ProcDir;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::mem::offset_of;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
@@ -86,14 +86,27 @@ impl Live {
         self.abi_version == ABI_VERSION
     }
 
-    /// Gives the segment's pages back while it is still mapped, when nobody is left to do it. Needs the
-    /// right to open `map_files`; without it the pages stay until the target ends.
-    pub(crate) fn reclaim(&self, target: &Identity) {
+    /// The segment's pages, to be given back when the agent has left and nobody else is there to do it.
+    /// Only while it is mapped, and with the right to open `map_files`; else they stay until the target
+    /// ends.
+    pub(crate) fn pages(&self, target: &Identity) -> Option<Pages> {
         let Range { start, end } = self.range;
         let path = format!("/proc/{}/map_files/{start:x}-{end:x}", target.pid());
-        if let Ok(file) = OpenOptions::new().read(true).write(true).open(path) {
-            punch(file.as_raw_fd(), self.offset, end - start);
-        }
+        let file = OpenOptions::new().read(true).write(true).open(path).ok()?;
+        Some(Pages { file, offset: self.offset, length: end - start })
+    }
+}
+
+/// See [`Live::pages`].
+pub(crate) struct Pages {
+    file: File,
+    offset: u64,
+    length: u64,
+}
+
+impl Pages {
+    pub(crate) fn give_back(self) {
+        punch(self.file.as_raw_fd(), self.offset, self.length);
     }
 }
 

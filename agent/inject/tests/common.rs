@@ -26,7 +26,6 @@ pub fn agent() -> &'static [u8] {
             .args(["-shared", "-fPIC", "-O2", "-nostartfiles", "-Wl,-z,nodelete"])
             .arg(format!("-DABI_VERSION={ABI_VERSION}"))
             .arg(format!("-DSTATUS_AT={}", offset_of!(Header, status)))
-            .arg(format!("-DSTATUS_BOOTING={}", status::BOOTING))
             .arg(format!("-DSTATUS_RECORDING={}", status::RECORDING))
             .arg(format!("-DSTATUS_DETACHED={}", status::DETACHED))
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agent.c"))
