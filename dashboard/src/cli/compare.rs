@@ -9,8 +9,9 @@ use crate::compare::{self, Side};
 use crate::errors::{Exit, Failure};
 use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -87,17 +88,28 @@ fn bench(path: &Path) -> anyhow::Result<Option<Bench>> {
 
 fn benches(flags: &Flags, json: bool, before: &Bench, after: &Bench) -> anyhow::Result<ExitCode> {
     let comparison = bench::compare(before, after);
+    let markdown = |out: &mut dyn Write| out.write_all(bench::markdown(&comparison).as_bytes());
+    write(flags, json, &comparison, markdown)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As JSON, or as `markdown` has it.
+fn write(
+    flags: &Flags,
+    json: bool,
+    comparison: &impl Serialize,
+    markdown: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     give(&flags.output, flags.force, |out| {
         match json {
             true => {
-                serde_json::to_writer_pretty(&mut *out, &comparison)?;
+                serde_json::to_writer_pretty(&mut *out, comparison)?;
                 writeln!(out)?;
             }
-            false => out.write_all(bench::markdown(&comparison).as_bytes())?,
+            false => markdown(out)?,
         }
         Ok(())
-    })?;
-    Ok(ExitCode::SUCCESS)
+    })
 }
 
 fn recordings(flags: &Flags, json: bool, context: &Context) -> anyhow::Result<ExitCode> {
@@ -109,16 +121,7 @@ fn recordings(flags: &Flags, json: bool, context: &Context) -> anyhow::Result<Ex
     let (before, damage_before) = side(&flags.before)?;
     let (after, damage_after) = side(&flags.after)?;
     let comparison = compare::compare(before, after);
-    give(&flags.output, flags.force, |mut out| {
-        match json {
-            true => {
-                serde_json::to_writer_pretty(&mut out, &comparison)?;
-                writeln!(out)?;
-            }
-            false => compare::write_markdown(&comparison, &mut out)?,
-        }
-        Ok(())
-    })?;
+    write(flags, json, &comparison, |mut out| compare::write_markdown(&comparison, &mut out))?;
     // What could be read is compared by now; that it is not all there is an error all the same.
     damage_before.or(damage_after).map_or(Ok(ExitCode::SUCCESS), |damage| Err(damage.into()))
 }

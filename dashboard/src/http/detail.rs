@@ -8,8 +8,8 @@ use super::error::ApiError;
 use crate::batch::Event;
 use crate::hub::SessionId;
 use crate::recording::{Recording, RecordingError};
-use crate::store::Range;
 use crate::store::lanes::{Detail, Missing};
+use crate::store::{Range, Snapshot};
 use crate::view::{self, View};
 use axum::Json;
 use axum::extract::{Path, State};
@@ -21,9 +21,14 @@ const EVENTS_MAX: usize = 2000;
 /// Answers that read a recording at once: each takes up to some tens of MB for a moment.
 static READERS: Semaphore = Semaphore::const_new(2);
 
-/// What a recording tells of what is missing in a session's store; null without one.
-pub async fn detail(app: &App, id: SessionId, missing: Missing) -> Option<Detail> {
-    read(app, id, move |recording| recording.detail(&missing)).await.flatten()
+/// What a recording tells of what is `missing` in a session's store; null if nothing is, or without one.
+pub async fn detail(
+    app: &App,
+    id: SessionId,
+    missing: impl FnOnce(&Snapshot<'_>) -> Option<Missing> + Send + 'static,
+) -> Result<Option<Detail>, ApiError> {
+    let Some(missing) = app.hub.with(id, missing).await? else { return Ok(None) };
+    Ok(read(app, id, move |recording| recording.detail(&missing)).await.flatten())
 }
 
 async fn read<T: Send + 'static>(

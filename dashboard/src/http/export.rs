@@ -43,10 +43,7 @@ pub async fn plot(
     let id = SessionId(id);
     let missing =
         move |snapshot: &Snapshot<'_>| plot.missing(snapshot, view.range_in(snapshot.range()));
-    let detail = match app.hub.with(id, missing).await? {
-        Some(missing) => detail(&app, id, missing).await,
-        None => None,
-    };
+    let detail = detail(&app, id, missing).await?;
     let drawn = app.hub.with(id, move |snapshot| {
         let mut out = Vec::new();
         let range = view.range_in(snapshot.range());

@@ -44,10 +44,7 @@ pub async fn lanes(
     let (keys, id) = (wanted.keys()?, SessionId(id));
     let missing =
         move |snapshot: &Snapshot<'_>| snapshot.missing(view.range_in(snapshot.range()), view.px());
-    let detail = match app.hub.with(id, missing).await? {
-        Some(missing) => detail(&app, id, missing).await,
-        None => None,
-    };
+    let detail = detail(&app, id, missing).await?;
     let bytes = app.hub.with(id, move |snapshot| {
         let range = view.range_in(snapshot.range());
         let lanes = snapshot.lanes(range, view.px(), &keys, detail.as_ref());

@@ -26,17 +26,8 @@ pub struct Session {
 
 impl Session {
     pub fn new(new: NewSession) -> Self {
-        Self {
-            anchor_unix_ns: new.target.anchor_unix_ns,
-            store: Store::new(new.target),
-            at_ns: 0,
-            marks: Vec::new(),
-            mark_last: 0,
-            ended: false,
-            controls: new.controls,
-            recorder: new.recorder,
-            revision: 1,
-        }
+        let NewSession { target, controls, recorder } = new;
+        Self { controls, recorder, ..Self::of_store(Store::new(target)) }
     }
 
     /// A recording's session, which has what its store has.

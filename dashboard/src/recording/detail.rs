@@ -8,7 +8,7 @@
 mod tests;
 
 use super::read::Recording;
-use super::rows::signed;
+use super::rows::{signed, unsigned};
 use super::schema::FORMAT_WITH_EVENT_TIMES;
 use super::{RecordingError, chunk};
 use crate::batch::{Event, ThreadKey};
@@ -111,11 +111,10 @@ impl Recording {
             "SELECT id, events, events_from_ns, events_to_ns, length(data) FROM chunks \
              WHERE events > 0 AND events_to_ns > ? AND events_from_ns < ? ORDER BY id",
         )?;
-        let ns = |value: i64| value.max(0) as u64;
         let pieces =
             query.query_map(params![signed(range.start_ns), signed(range.end_ns)], |row| {
-                let range = Range::new(ns(row.get(2)?), ns(row.get(3)?));
-                let (events, bytes) = (ns(row.get(1)?), ns(row.get(4)?));
+                let range = Range::new(unsigned(row.get(2)?), unsigned(row.get(3)?));
+                let (events, bytes) = (unsigned(row.get(1)?), unsigned(row.get(4)?));
                 Ok(Piece { id: row.get(0)?, events, bytes, range })
             })?;
         pieces.collect()
@@ -131,7 +130,7 @@ impl Recording {
         )?;
         for to_ns in edges {
             let rows = query.query_map([signed(to_ns)], |row| {
-                let ns = |at| row.get::<_, i64>(at).map(|ns| ns.max(0) as u64);
+                let ns = |at| row.get(at).map(unsigned);
                 Ok((ThreadKey(row.get(0)?), [ns(1)?, ns(2)?, ns(3)?]))
             })?;
             let counted = rows.collect::<rusqlite::Result<BTreeMap<_, _>>>()?;
@@ -143,15 +142,16 @@ impl Recording {
 
     /// Where chunks end that touch the range, and first where the first of them begins.
     fn edges(&self, range: Range) -> rusqlite::Result<Vec<u64>> {
-        let ns = |value: i64| value.max(0) as u64;
         let (start, end) = (signed(range.start_ns), signed(range.end_ns));
         let begin = "SELECT first_ns, last_ns FROM chunks ORDER BY id LIMIT 1";
-        let begin = self.db.query_row(begin, [], |row| Ok((ns(row.get(0)?), ns(row.get(1)?))))?;
+        let begin = self
+            .db
+            .query_row(begin, [], |row| Ok((unsigned(row.get(0)?), unsigned(row.get(1)?))))?;
         let first_ns =
             if begin.1 - begin.0.min(begin.1) > FIRST_CHUNK_NS_MAX { begin.1 } else { begin.0 };
         let before = "SELECT max(last_ns) FROM chunks WHERE last_ns <= ?";
         let before: Option<i64> = self.db.query_row(before, [start], |row| row.get(0))?;
-        let from_ns = before.map_or(first_ns, ns).max(first_ns);
+        let from_ns = before.map_or(first_ns, unsigned).max(first_ns);
         let last = "SELECT min(last_ns) FROM chunks WHERE last_ns >= ?";
         let last: Option<i64> = self.db.query_row(last, [end], |row| row.get(0))?;
         let mut query = self.db.prepare_cached(
@@ -159,7 +159,7 @@ impl Recording {
         )?;
         let ends = query
             .query_map(params![signed(from_ns), last.unwrap_or(i64::MAX)], |row| row.get(0))?;
-        let ends = ends.map(|end| end.map(ns)).collect::<rusqlite::Result<Vec<u64>>>()?;
+        let ends = ends.map(|end| end.map(unsigned)).collect::<rusqlite::Result<Vec<u64>>>()?;
         Ok(std::iter::once(from_ns).chain(ends).collect())
     }
 }

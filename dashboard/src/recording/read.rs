@@ -1,5 +1,6 @@
 //! Opens a recording and gives its batches back. Says what is wrong with a file that is none.
 
+use super::rows::unsigned;
 use super::schema::{APPLICATION_ID, FORMAT_VERSION};
 use super::{RecordingError, chunk};
 use crate::batch::{Batch, Target};
@@ -161,7 +162,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
 fn read_target(db: &Connection) -> rusqlite::Result<Target> {
     db.query_row("SELECT * FROM target", [], |row| {
         let cmdline: String = row.get("cmdline")?;
-        let ns = |name| row.get::<_, i64>(name).map(|ns| ns.max(0) as u64);
+        let ns = |name| row.get(name).map(unsigned);
         Ok(Target {
             pid: row.get("pid")?,
             python_version: row.get("python_version")?,

@@ -108,6 +108,11 @@ impl Rows {
     }
 }
 
+/// A time or a count as SQLite has it; less than none is none.
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
+
 /// SQLite's integers are signed; nothing that is measured comes near the limit.
 pub fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
