@@ -1,18 +1,11 @@
 //! What stays behind in one host that gilscope has come to and left very often: no more than after once.
 
-use crate::harness::process::wait_for;
+use crate::harness::process::{status_kib, wait_for};
 use crate::harness::{Program, Python, sized};
 use crate::{cycle, results};
 
 /// Growth of resident memory that is the host's own to and fro, KiB; a leak of a page a cycle is more.
 const RSS_KIB: u64 = 1024;
-
-fn rss_kib(program: &Program) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid()));
-    let status = status.expect("the host lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse().expect("a number of kB")
-}
 
 fn constant(python: &Python) {
     let mut program = Program::start(python, "sleeper.py", &[]);
@@ -21,13 +14,13 @@ fn constant(python: &Python) {
         cycle(&program).expect("a first cycle");
     }
     let look = || (program.n_threads(), program.n_fds(), program.maps().len());
-    let (before, rss_before) = (look(), rss_kib(&program));
+    let (before, rss_before) = (look(), status_kib(program.pid(), "VmRSS"));
     let cycles = sized(120, 10_000);
     for n in 0..cycles {
         cycle(&program).unwrap_or_else(|said| panic!("cycle {n}: {said}"));
     }
     wait_for("threads, descriptors and mappings as before", look, |now| *now == before);
-    let rss = rss_kib(&program);
+    let rss = status_kib(program.pid(), "VmRSS");
     println!("{cycles} cycles: {before:?}, resident {rss_before} KiB, then {rss} KiB");
     assert!(rss <= rss_before + RSS_KIB, "resident memory grew from {rss_before} to {rss} KiB");
     program.say("stop");

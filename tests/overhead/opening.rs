@@ -3,13 +3,12 @@
 //! The recordings are made by the generator (`dashboard/examples/generate.rs`): 64 and 300 threads, ten
 //! samples a second. The same file without its saved state is the other arm: it is replayed.
 
-use crate::harness::process::Process;
+use crate::harness::daemon::Daemon;
+use crate::harness::process::{Process, status_kib};
 use crate::harness::session::gilscope;
 use crate::harness::{scratch, sized, tests_dir};
 use crate::paired::{Estimate, LEAST};
 use crate::results::{AtMost, Row, publish};
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -85,31 +84,14 @@ fn visit(file: &Path, folder: &Path) -> (f64, f64) {
     command.arg("serve").arg(file).args(["--listen", "127.0.0.1:0"]);
     let process = Process::start(command.env("XDG_RUNTIME_DIR", folder));
     process.stderr_line(|line| line.contains("dashboard: http"));
-    let run = std::fs::read_dir(folder.join("gilscope")).expect("a run folder").next();
-    let text = std::fs::read(run.expect("a run file").expect("readable").path()).expect("read");
-    let info: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+    let daemon = Daemon::of(folder);
     for route in ROUTES {
-        get(&info, &format!("/api/sessions/1{route}"));
+        let (status, body) = daemon.get(&format!("/api/sessions/1{route}"));
+        assert_eq!(status, 200, "{route}: {}", String::from_utf8_lossy(&body));
     }
     let opened_ms = begin.elapsed().as_secs_f64() * 1e3;
-    let memory_mib = memory_mib(process.pid());
+    let memory_mib = status_kib(process.pid(), "VmHWM") as f64 / 1024.0;
     process.signal(2);
     process.finish();
     (opened_ms, memory_mib)
-}
-
-fn get(info: &serde_json::Value, path: &str) {
-    let [listen, token] = ["listen", "token"].map(|name| info[name].as_str().expect("text"));
-    let mut stream = TcpStream::connect(listen).expect("gilscope listens");
-    let head = format!("Host: {listen}\r\nAuthorization: Bearer {token}");
-    write!(stream, "GET {path} HTTP/1.1\r\n{head}\r\nConnection: close\r\n\r\n").expect("it reads");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    assert!(answer.starts_with(b"HTTP/1.1 200"), "{path}: {}", String::from_utf8_lossy(&answer));
-}
-
-fn memory_mib(pid: u32) -> f64 {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("gilscope lives");
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") / 1024.0
 }

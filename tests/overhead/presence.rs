@@ -1,5 +1,6 @@
 //! Coming, being there, and leaving: times of attach and detach, the stall they make, CPU and memory.
 
+use crate::harness::process::status_kib;
 use crate::harness::{Program, Python, Session, interpreters};
 use crate::paired::{Estimate, LEAST, percentile};
 use crate::results::{AtMost, Row, is_large, publish};
@@ -115,7 +116,5 @@ fn cpu_s(pid: u32) -> f64 {
 }
 
 fn resident_mib(pid: u32) -> f64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
-    line.trim().trim_end_matches(" kB").parse::<f64>().expect("kB") / 1024.0
+    status_kib(pid, "VmRSS") as f64 / 1024.0
 }

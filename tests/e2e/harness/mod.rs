@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "two suites share this, each uses a part")]
 
+pub(crate) mod daemon;
 pub(crate) mod interpreters;
 pub(crate) mod process;
 pub(crate) mod program;

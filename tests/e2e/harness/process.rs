@@ -175,6 +175,15 @@ impl Drop for Process {
     }
 }
 
+/// A figure of `/proc/PID/status` that the kernel gives in kB, such as "VmRSS".
+pub(crate) fn status_kib(pid: u32, field: &str) -> u64 {
+    let path = format!("/proc/{pid}/status");
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
+    let wanted = |line: &str| line.strip_prefix(field)?.strip_prefix(':').map(str::to_owned);
+    let value = text.lines().find_map(wanted).unwrap_or_else(|| panic!("{path} has no {field}"));
+    value.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+}
+
 /// Polls until `done` gives a value; panics with `what` and its last value when patience is over.
 pub(crate) fn wait_for<S: std::fmt::Debug>(
     what: &str,
