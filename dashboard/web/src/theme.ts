@@ -71,9 +71,9 @@ function mix(base: string, share: number): string {
 
 const patterns = new Map<string, CanvasPattern>();
 
-/** A colour as slanted lines or dots on a pale ground of it. */
-export function hatch(base: string, kind: "lines" | "dots"): CanvasPattern {
-  return patterned(mix(base, 80), mix(base, 18), kind);
+/** The tile of a colour as slanted lines or dots on a pale ground of it. */
+export function hatched(base: string, kind: "lines" | "dots"): HTMLCanvasElement {
+  return paintTile(mix(base, 80), mix(base, 18), kind);
 }
 
 /** Lines or dots of one colour on another, in pixels of the device. */
@@ -81,13 +81,13 @@ export function patterned(ink: string, ground: string, kind: "lines" | "dots"): 
   const name = `${kind} ${ink} ${ground} ${devicePixelRatio}`;
   let pattern = patterns.get(name);
   if (!pattern) {
-    pattern = paintPattern(ink, ground, kind);
+    pattern = document.createElement("canvas").getContext("2d")!.createPattern(paintTile(ink, ground, kind), "repeat")!;
     patterns.set(name, pattern);
   }
   return pattern;
 }
 
-function paintPattern(ink: string, ground: string, kind: "lines" | "dots"): CanvasPattern {
+function paintTile(ink: string, ground: string, kind: "lines" | "dots"): HTMLCanvasElement {
   const size = 6 * Math.ceil(devicePixelRatio);
   const tile = document.createElement("canvas");
   tile.width = tile.height = size;
@@ -108,5 +108,5 @@ function paintPattern(ink: string, ground: string, kind: "lines" | "dots"): Canv
     }
     ctx.stroke();
   }
-  return ctx.createPattern(tile, "repeat")!;
+  return tile;
 }

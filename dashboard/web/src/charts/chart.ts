@@ -10,7 +10,8 @@ import { clock } from "../format";
 import { getView } from "../state";
 import { color, onTheme } from "../theme";
 import type { Mark } from "../types";
-import { drawMarks, drawSpans } from "./overlay";
+import { drawMarks, drawSpans, drawStrata } from "./overlay";
+import type { Stratum } from "./strata";
 
 /** A column of a chart that is shown as a table. */
 export interface Column {
@@ -44,6 +45,9 @@ export interface Spec {
   describe?: (index: number) => string;
   columns?: Column[];
   compact?: boolean;
+  /** Layers that are painted beneath the series, from the bottom up, and what their values are times. */
+  strata?: Stratum[];
+  strataScale?: number;
 }
 
 export interface ChartEvents {
@@ -158,6 +162,7 @@ export class Chart {
       axes: spec.compact ? [{ show: false }, { show: false }] : this.axes(),
       series: [{}, ...spec.series],
       hooks: {
+        drawAxes: [(plot) => drawStrata(plot, this.spec!)],
         draw: [(plot) => { drawSpans(plot, this.spec!, getView()); drawMarks(plot, this.spec!); }],
         setSelect: [(plot) => this.selected(plot)],
         setCursor: [() => this.pointed()],

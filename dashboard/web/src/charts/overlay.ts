@@ -1,10 +1,35 @@
-// What is painted over a chart: marks with their names, the selected span and the pinned one.
+// What is painted over a chart: marks with their names, the selected span and the pinned one; and what
+// is painted beneath its lines: layers that stand on each other.
 
 import type uPlot from "uplot";
 import type { View } from "../address";
 import { color } from "../theme";
 import type { Range } from "../types";
 import type { Spec } from "./chart";
+import { paintStrata } from "./strata";
+
+const easel = document.createElement("canvas");
+/** Kept, since a new one of this size ten times a second is work for the garbage collector. */
+let image = new ImageData(1, 1);
+
+/** The layers of a stack, if it has any. */
+export function drawStrata(plot: uPlot, { strata, strataScale = 1, data: [times] }: Spec): void {
+  if (!strata?.length || times.length === 0) return;
+  const [left, top, width, height] = [plot.bbox.left, plot.bbox.top, plot.bbox.width, plot.bbox.height].map(Math.round);
+  if (width < 1 || height < 1) return;
+  const { min, max } = plot.scales.x;
+  const values_s = times.length > 1 ? (times[times.length - 1] - times[0]) / (times.length - 1) : max! - min!;
+  const column_s = (max! - min!) / width;
+  if (image.width !== width || image.height !== height) image = new ImageData(width, height);
+  const words = new Int32Array(image.data.buffer).fill(0);
+  paintStrata(words, {
+    width, height, top: plot.scales.y.max! / strataScale,
+    from: (min! + column_s / 2 - times[0]) / values_s, step: column_s / values_s,
+  }, strata);
+  if (easel.width < width || easel.height < height) [easel.width, easel.height] = [Math.max(easel.width, width), Math.max(easel.height, height)];
+  easel.getContext("2d")!.putImageData(image, 0, 0);
+  plot.ctx.drawImage(easel, 0, 0, width, height, left, top, width, height);
+}
 
 /** Labelled vertical lines; labels that would touch go one row down, out of three. */
 export function drawMarks(plot: uPlot, spec: Spec): void {

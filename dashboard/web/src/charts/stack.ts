@@ -2,13 +2,14 @@
 // functions of data; the order, the colours and the names are those of the plot on paper
 // (dashboard/src/plot/cpu.rs), and a test holds them together.
 
-import type uPlot from "uplot";
 import { clock, cpu, duration } from "../format";
 import { bandColors } from "../palette";
-import { color, hatch, tint } from "../theme";
+import { tint } from "../theme";
 import type { Band, Frame, Range, Session } from "../types";
 import type { Column, Spec } from "./chart";
 import { frameSpec } from "./series";
+import type { Stratum, Tile } from "./strata";
+import { hatchTile, plainTile } from "./tiles";
 
 /** The parts of a band from the bottom up, with what they are called. */
 export const PARTS = [
@@ -21,50 +22,45 @@ export const PARTS = [
 export type PartKey = (typeof PARTS)[number]["key"];
 
 /** One area of the stack. */
-interface Layer { name: string; values: ArrayLike<number>; fill: uPlot.Series["fill"] }
+interface Layer extends Stratum { name: string }
 
 /** How a part of a band is painted: full colour, pale, dotted, hatched. */
-export function partFill(part: PartKey, base: string): uPlot.Series["fill"] {
-  if (part === "holding") return base;
-  if (part === "running") return tint(base);
-  return hatch(base, part === "runnable" ? "lines" : "dots");
+function partTile(part: PartKey, base: string): Tile {
+  if (part === "holding") return plainTile(base);
+  if (part === "running") return plainTile(tint(base));
+  return hatchTile(base, part === "runnable" ? "lines" : "dots");
 }
 
 /** From the bottom up; parts that are nothing everywhere are left out. */
-export function layers(frame: Frame): Layer[] {
+function layers(frame: Frame): Layer[] {
   const bands = frame.bands ?? [];
   const colors = bandColors(bands);
   return bands.flatMap((band, index): Layer[] => {
-    if (!band.parts) return [{ name: band.name, values: frame.values[index], fill: colors[index] }];
+    if (!band.parts) return [{ name: band.name, values: frame.values[index], tile: plainTile(colors[index]) }];
     return PARTS.filter((part) => (band.parts![`${part.key}_ns`] ?? 0) > 0).map((part) => ({
       name: `${band.name}, ${part.name}`,
       values: frame.values[`${index}.${part.key}`],
-      fill: partFill(part.key, colors[index]),
+      tile: partTile(part.key, colors[index]),
     }));
   });
 }
 
-/** Each layer is painted over the sum of it and all below it, top first. */
+/** The chart knows the sum of the layers; these are painted beneath it, pixel by pixel. */
 export function stackSpec(session: Session, frame: Frame, window: Range, height: number, unit: "cores" | "percent"): Spec {
   const { times, ...shared } = frameSpec(session, frame, window);
   const stack = layers(frame);
   const scale = unit === "percent" ? 100 : 1;
-  const sums: Float64Array[] = [];
-  stack.forEach((layer, index) => {
-    const below = sums[index - 1];
-    sums.push(Float64Array.from({ length: frame.count }, (_, at) => (below ? below[at] : 0) + layer.values[at] * scale));
-  });
-  const line = color("panel");
-  const series = stack.map((layer): uPlot.Series => ({
-    label: layer.name, fill: layer.fill, stroke: line, width: 0.5, points: { show: false },
-  }));
+  const sum = Array.from({ length: frame.count }, (_, at) =>
+    stack.reduce((below, { values }) => below + (Number.isNaN(values[at]) ? 0 : values[at]), 0) * scale);
   const said = (index: number) => (frame.bands ?? []).map((band, at) => `${band.name} ${cpu(frame.values[at]?.[index], unit)}`);
   return {
     ...shared,
-    key: `cpu ${session.id} ${unit} ${stack.map((layer) => layer.name).join("\n")}`,
+    key: `cpu ${session.id} ${unit}`,
     height,
-    data: [times, ...(sums.reverse() as unknown as number[][])],
-    series: series.reverse(),
+    data: [times, sum],
+    series: [{ label: "all threads", paths: () => null, points: { show: false } }],
+    strata: stack,
+    strataScale: scale,
     yMin: scale,
     yLabel: (value) => (unit === "percent" ? `${+value.toFixed(1)} %` : String(+value.toFixed(2))),
     summary: summary(frame, unit),

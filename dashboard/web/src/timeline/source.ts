@@ -6,8 +6,11 @@ import { decode, type Lanes } from "./data";
 
 /** The server's limit on the width of a question. */
 const PX_MAX = 4000;
-/** Nothing is asked more often, however fast a target changes or a wheel turns. */
+/** Nothing is asked more often, however fast a wheel turns. */
 const PAUSE_MS = 90;
+/** While time only goes on, an answer stands until so many columns are new; but not for longer than that. */
+const NEW_COLUMNS = 4;
+const LIVE_PAUSE_MS = 1000;
 
 export interface Wish {
   session: number;
@@ -44,9 +47,14 @@ export class Source {
       start_ns: Math.max(wanted.start_ns, wish.view.start_ns - margin),
       end_ns: Math.min(wanted.end_ns, wish.view.end_ns + margin),
     };
-    if (lanes.range.start_ns > needed.start_ns || lanes.range.end_ns < needed.end_ns) return true;
+    if (lanes.range.start_ns > needed.start_ns || lanes.range.end_ns < needed.end_ns - this.slack_ns(wish, lanes)) return true;
     const step_ns = length(wanted) / pixels(wish, wanted);
     return lanes.step_ns > 1 && (lanes.step_ns > 1.25 * step_ns + 1 || lanes.step_ns < step_ns / 3);
+  }
+
+  /** How far an answer may lag behind the end of the session. */
+  private slack_ns(wish: Wish, lanes: Lanes): number {
+    return wish.view.end_ns >= wish.whole.end_ns ? Math.min(LIVE_PAUSE_MS * 1e6, NEW_COLUMNS * lanes.step_ns) : 0;
   }
 
   private async fetch(): Promise<void> {
