@@ -75,9 +75,9 @@ describe("pages", { skip, concurrency: false }, () => {
     const blame = await api(server, "/api/sessions/2/blame");
     const first = page.locator("[aria-label='blame table'] tbody tr").first().locator("td");
     const worst = blame.reduce((a, b) => (b.wait_inflicted_ns > a.wait_inflicted_ns ? b : a));
-    assert.equal(count(await first.nth(2).innerText()), worst.waits);
-    assert.equal(await first.nth(3).innerText(), worst.thread_name);
-    assert.equal(await first.nth(4).innerText(), worst.function);
+    assert.equal(await first.nth(0).innerText(), worst.function);
+    assert.equal(await first.nth(2).innerText(), worst.thread_name);
+    assert.equal(count(await first.nth(5).innerText()), worst.waits);
     const handoffs = await api(server, "/api/sessions/2/handoffs");
     const all = handoffs.reduce((sum, row) => sum + row.count, 0);
     assert.equal(count((await text(".matrix .hint")).split(" handoffs")[0]), all);
@@ -168,7 +168,7 @@ describe("pages", { skip, concurrency: false }, () => {
 
   test("export buttons give files", async () => {
     const kinds = [["SVG", /^(<\?xml|<svg)/], ["PNG", /^\x89PNG/], ["CSV", /^\w+,[^\n]+\n[^\n]+,/]];
-    for (const [hash, panels] of [["#/cpu?s=2&last=0", 1], ["#/gil?s=2&last=0", 9]]) {
+    for (const [hash, panels] of [["#/cpu?s=2&last=0", 1], ["#/gil?s=2&last=0", 10], ["#/overview?s=2&last=0", 4]]) {
       await open(hash, "main:not([hidden]) .tools button:visible");
       for (const [kind, shape] of kinds) {
         const buttons = page.locator("main:not([hidden]) .tools button:visible", { hasText: new RegExp(`^${kind}$`) });
@@ -209,7 +209,7 @@ describe("pages", { skip, concurrency: false }, () => {
     await page.keyboard.press("}");
     await address(/s=2/);
     await page.keyboard.press("?");
-    assert.match(await text("dialog"), /pause, or go on/);
+    assert.match(await text("dialog"), /pause, or follow what is live/);
     await page.keyboard.press("Escape");
   });
 

@@ -82,7 +82,7 @@ describe("targets", { skip, concurrency: false }, () => {
     const [, shown, unit] = /^([\d.]+) (KiB|MiB|GiB) of addresses/.exec(await cost("Mapped in the target"));
     const shown_mib = shown * { KiB: 1 / 1024, MiB: 1, GiB: 1024 }[unit];
     assert.ok(Math.abs(shown_mib - mapped) <= 0.01 * mapped, `${shown} ${unit} shown, maps say ${mapped} MiB`);
-    const estimate = /^(about|less than) [\d.]+ % of a core, an estimate: [\d.\s]+ \/s cycles × \d+ ns$/;
+    const estimate = /^(about|less than) [\d.]+ % of a core, an estimate: [\d.\s]+ cycles a second × \d+ ns$/;
     await until("hooks", () => cost("Hooks in the target"), (text) => estimate.test(text));
   });
 

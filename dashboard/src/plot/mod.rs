@@ -6,10 +6,12 @@
 
 mod blame;
 mod canvas;
+mod classes;
 mod cpu;
 mod handoffs;
 mod histogram;
 mod lanes;
+mod memory;
 mod patterns;
 mod png;
 mod table;
@@ -47,6 +49,10 @@ pub enum Plot {
     /// A flame graph of the waiting inflicted.
     GilBlame,
     Handoffs,
+    /// I/O threads against CPU threads.
+    GilClasses,
+    /// The process's memory and its threads.
+    Memory,
 }
 
 /// A form that a plot can take.
@@ -69,7 +75,7 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Cpu,
         Self::CpuParts,
         Self::GilUtilization,
@@ -80,6 +86,8 @@ impl Plot {
         Self::GilTimeline,
         Self::GilBlame,
         Self::Handoffs,
+        Self::GilClasses,
+        Self::Memory,
     ];
 
     pub fn name(self) -> &'static str {
@@ -94,6 +102,8 @@ impl Plot {
             Self::GilTimeline => "gil-timeline",
             Self::GilBlame => "gil-blame",
             Self::Handoffs => "handoffs",
+            Self::GilClasses => "gil-classes",
+            Self::Memory => "memory",
         }
     }
 
@@ -113,6 +123,8 @@ impl Plot {
             Self::GilTimeline => "GIL timeline",
             Self::GilBlame => "GIL blame",
             Self::Handoffs => "GIL handoffs",
+            Self::GilClasses => "I/O threads against CPU threads",
+            Self::Memory => "Memory and threads",
         }
     }
 
@@ -124,7 +136,7 @@ impl Plot {
 
     fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
         let section = match self {
-            Self::Cpu | Self::CpuParts => "process",
+            Self::Cpu | Self::CpuParts | Self::Memory => "process",
             _ => "gil",
         };
         let known = snapshot.notes().get(section).cloned();
@@ -195,6 +207,8 @@ pub fn svg(
         Plot::GilTimeline => lanes::draw(snapshot, range, detail),
         Plot::GilBlame => blame::draw(snapshot, range),
         Plot::Handoffs => handoffs::draw(snapshot, range),
+        Plot::GilClasses => classes::draw(snapshot, range),
+        Plot::Memory => memory::draw(snapshot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
 }
@@ -214,6 +228,8 @@ fn table(
         Plot::GilTimeline => lanes::table(snapshot, range, detail),
         Plot::GilBlame => blame::table(snapshot, range),
         Plot::Handoffs => handoffs::table(snapshot, range),
+        Plot::GilClasses => classes::table(snapshot, range),
+        Plot::Memory => memory::table(snapshot, range),
     };
     table.ok_or_else(|| plot.no_data(snapshot))
 }

@@ -127,9 +127,32 @@ fn no_data_is_an_error_that_says_why() {
     for plot in Plot::ALL {
         let error = svg(&snapshot, plot, snapshot.range(), None).unwrap_err().to_string();
         assert!(error.contains(plot.name()), "{error}");
-        let of_cpu = [Plot::Cpu, Plot::CpuParts].contains(&plot);
+        let of_cpu = [Plot::Cpu, Plot::CpuParts, Plot::Memory].contains(&plot);
         assert!(of_cpu || error.contains("the probe was off"), "{error}");
     }
+}
+
+#[test]
+fn csv_of_memory_says_what_was_sampled_and_classes_sum_to_the_threads() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let rows = |plot| -> Vec<Vec<String>> {
+        let text = bytes(&snapshot, plot, Format::Csv);
+        let mut csv = csv::Reader::from_reader(&text[..]);
+        let records = csv.records().map(Result::unwrap);
+        records.map(|row| row.iter().map(String::from).collect()).collect()
+    };
+    let memory = rows(Plot::Memory);
+    let rss = memory.iter().filter_map(|row| row[1].parse::<u64>().ok()).max();
+    let series = snapshot.process(snapshot.range(), 480);
+    assert_eq!(rss, series.rss_bytes.into_iter().flatten().max());
+    let classes = rows(Plot::GilClasses);
+    let threads = snapshot.thread_rows(snapshot.range());
+    let held = threads.iter().filter_map(|row| row.gil.as_ref()).map(|gil| gil.hold_ns);
+    let sum: u64 = classes.iter().map(|row| row[2].parse::<u64>().unwrap()).sum();
+    assert_eq!(sum, held.sum::<u64>(), "{classes:?}");
+    let inflicted: Vec<u64> = classes.iter().map(|row| row[4].parse().unwrap()).collect();
+    assert!(inflicted.is_sorted_by(|a, b| a >= b), "{classes:?}");
 }
 
 /// Names come from the target: they may be long, hostile or empty.

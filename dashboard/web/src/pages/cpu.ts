@@ -30,6 +30,7 @@ export class CpuPage implements PageView {
   private readonly split = toggle("Parts", "Split each band into holding the GIL, running without it, waiting for a core (x)", split);
   private readonly percent = toggle("%", "Percent of a core instead of cores (u)", unit);
   private readonly table = panel("Threads");
+  private readonly stack: HTMLElement;
   private readonly comparison = new ComparisonPanel();
   private context: Context | null = null;
   private cursor: number | null = null;
@@ -41,7 +42,9 @@ export class CpuPage implements PageView {
       [this.split, this.percent, this.box.toggle, ...exportButtons(plot, "CPU per thread", where)]);
     stack.body.append(h("div", { class: "stack-and-legend" }, h("div", { class: "stack" }, this.box.element), this.legend.element),
       this.marks.element);
+    this.stack = stack.note;
     this.table.body.append(this.threads.table.element);
+    this.table.element.dataset.panel = "threads";
     this.element.append(stack.element, this.comparison.element, this.table.element);
     addKeys("CPU", [
       { key: "x", name: "x", what: "split bands into their parts", run: split },
@@ -54,6 +57,7 @@ export class CpuPage implements PageView {
     const { parts: { cpu, threads }, session, window, view } = context;
     this.split.setAttribute("aria-pressed", String(view.split));
     this.percent.setAttribute("aria-pressed", String(view.unit === "percent"));
+    setText(this.stack, `stacked, ${view.unit === "percent" ? "in percent of a core" : "in cores"}`);
     this.marks.draw(session);
     show(this.comparison.element, view.pin !== null);
     if (view.pin) this.comparison.draw(context, view.pin);

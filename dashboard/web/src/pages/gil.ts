@@ -52,13 +52,15 @@ export class GilPage implements PageView {
     const time = h("div", { class: "two even" },
       box("GIL held, share of time", [this.held.element], [this.trySwitch.element, this.held.toggle, ...both()]),
       box("Threads waiting: mean, and the most at once", [this.waiters.element], [this.waiters.toggle, ...both()]));
-    const flame = box("Blame: who made others wait, and in which line", [this.flame.element],
+    const flame = box("Blame: who made others wait, in which function and line", [this.flame.element],
       exportButtons("gil-blame", "blame", this.where));
     const lower = h("div", { class: "two even" },
       box("Handoffs: from (row) to (column)", [this.matrix.element], exportButtons("handoffs", "handoffs", this.where)),
-      box("I/O threads against CPU threads", [this.classes.element]));
-    this.content.append(this.figures.element, time, this.lanes.element, this.distributions.element, flame,
-      box("Blame: what holders ran while others waited", [this.blame.element]), lower, box("Threads", [this.threads.table.element]));
+      box("I/O threads against CPU threads", [this.classes.element],
+        exportButtons("gil-classes", "I/O threads against CPU threads", this.where)));
+    flame.dataset.panel = "blame";
+    this.content.append(this.figures.element, time, flame, this.lanes.element, this.distributions.element,
+      box("Blame, line by line: what holders ran while others waited", [this.blame.element]), lower, box("Threads", [this.threads.table.element]));
     this.element.append(this.off, this.content);
     explainKeys("On the timeline", [
       ["← →", "to the event before or after; with shift, ten further"],

@@ -7,31 +7,35 @@ import type { Context, PageView } from "../context";
 import { h, setText, show } from "../dom";
 import { bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
 import { CostList } from "../parts/cost";
+import { Culprits } from "../parts/culprits";
 import { Findings } from "../parts/findings";
 import { MarkList } from "../parts/marks";
-import { panel, save } from "../parts/panel";
+import { exportButtons, panel, save } from "../parts/panel";
 import { attempt } from "../parts/toast";
 import { setView } from "../state";
-import type { Frame, Page, Session } from "../types";
+import type { Frame, Page, Range, Session } from "../types";
 
 const SPARKS = [
-  { title: "CPU", part: "cpu", column: "total", color: "cpu", page: "cpu", yMin: 1, label: (value: number) => String(+value.toFixed(1)) },
-  { title: "GIL held", part: "gil", column: "utilization", color: "held", page: "gil", yMin: 1, yMax: 1.02, label: percentLabel },
-  { title: "GIL waiters", part: "gil", column: "waiters", color: "waiters", page: "gil", yMin: 1, label: (value: number) => String(+value.toFixed(1)) },
-  { title: "Memory (RSS)", part: "process", column: "rss_bytes", color: "memory", page: null, yMin: 1, label: bytes },
+  { title: "CPU", part: "cpu", column: "total", color: "cpu", page: "cpu", plot: "cpu", yMin: 1, label: (value: number) => String(+value.toFixed(1)) },
+  { title: "GIL held", part: "gil", column: "utilization", color: "held", page: "gil", plot: "gil-utilization", yMin: 1, yMax: 1.02, label: percentLabel },
+  { title: "Waiting for it", part: "gil", column: "waiters", color: "waiters", page: "gil", plot: "gil-utilization", yMin: 1, label: (value: number) => String(+value.toFixed(1)) },
+  { title: "Memory (RSS)", part: "process", column: "rss_bytes", color: "memory", page: null, plot: "memory", yMin: 1, label: bytes },
 ] as const;
 
 export class OverviewPage implements PageView {
   readonly element = h("main", { class: "page" });
   readonly needs = "totals";
   private readonly facts = h("dl", { class: "facts" });
-  private readonly sparks = SPARKS.map((spark) => new Spark(spark.title, spark.page));
+  private readonly sparks = SPARKS.map((spark) => new Spark(spark.title, spark.page,
+    exportButtons(spark.plot, spark.title, () => ({ session: this.session!.id, range: this.window! }))));
   private readonly notes = h("ul", { class: "notes" });
   private readonly marks = new MarkList();
   private readonly findings = new Findings();
+  private readonly culprits = new Culprits();
   private readonly cost = new CostList();
   private readonly lost = h("div");
   private session: Session | null = null;
+  private window: Range | null = null;
   private shown = "";
 
   constructor() {
@@ -43,6 +47,8 @@ export class OverviewPage implements PageView {
     target.body.append(this.facts);
     const findings = panel("What stands out");
     findings.body.append(this.findings.element);
+    const culprits = panel("Who makes others wait for the GIL");
+    culprits.body.append(this.culprits.element);
     const honest = panel("What was lost, and what gilscope costs");
     honest.body.append(this.lost, this.cost.element, this.notes);
     const marks = panel("Marks");
@@ -50,13 +56,15 @@ export class OverviewPage implements PageView {
     this.element.append(
       findings.element,
       h("div", { class: "sparks" }, ...this.sparks.map((spark) => spark.element)),
-      h("div", { class: "two" }, target.element, h("div", { class: "column" }, honest.element, marks.element)));
+      h("div", { class: "two" }, h("div", { class: "column" }, culprits.element, target.element),
+        h("div", { class: "column" }, honest.element, marks.element)));
   }
 
   draw({ session, parts, window }: Context): void {
-    this.session = session;
+    [this.session, this.window] = [session, window];
     this.marks.draw(session);
     this.findings.draw(parts.findings, session, window);
+    if (parts.blame) this.culprits.draw(parts.blame);
     this.cost.draw(parts.cost, session);
     const gil = parts.totals;
     const waiters = gil && gil.held_ns + gil.free_ns > 0 ? gil.waited_ns / (gil.held_ns + gil.free_ns) : null;
@@ -64,7 +72,7 @@ export class OverviewPage implements PageView {
       `${cores(session.cpu_cores)} cores`, percent(session.gil_utilization),
       waiters === null ? UNKNOWN : waiters.toFixed(2), bytes(session.rss_bytes),
     ];
-    const hints = ["last 5 s", "last 5 s", "mean of the span", "last sample"];
+    const hints = ["last 5 s", "last 5 s", "span's mean", "last sample"];
     SPARKS.forEach((spark, index) => {
       const frame = parts[spark.part];
       this.sparks[index].figure(values[index], hints[index]);
@@ -114,12 +122,13 @@ class Spark {
   private readonly hint = h("span", { class: "hint" });
   private readonly plot: Chart;
 
-  constructor(private readonly title: string, page: Page | null) {
+  constructor(private readonly title: string, page: Page | null, files: Node[]) {
     const host = h("div");
     const name = page
       ? h("button", { type: "button", class: "link", title: `Open the ${page} page`, click: () => setView({ page }) }, title)
       : h("span", {}, title);
-    this.element = h("section", { class: "panel spark" }, h("header", {}, h("h2", {}, name), this.hint), this.value, host);
+    this.element = h("section", { class: "panel spark" }, h("header", {}, h("h2", {}, name), this.hint),
+      h("div", { class: "spark-row" }, this.value, h("span", { class: "tools" }, ...files)), host);
     this.plot = new Chart(host);
   }
 

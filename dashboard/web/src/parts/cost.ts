@@ -27,7 +27,7 @@ function textsOf(cost: Cost, session: Session): string[] {
     bytes(cost.daemon_rss_bytes),
     cost.mapped_bytes === null ? over : `${bytes(cost.mapped_bytes)} of addresses: code and shared counters`,
     hooks === null || cycles === null ? over
-      : `${percentOfCore(hooks)} of a core, an estimate: ${rate(cycles)} cycles × ${cost.hook_ns_per_cycle} ns`,
+      : `${percentOfCore(hooks)} of a core, an estimate: ${rate(cycles).replace(" /s", "")} cycles a second × ${cost.hook_ns_per_cycle} ns`,
   ];
 }
 
