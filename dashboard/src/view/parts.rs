@@ -64,6 +64,7 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
     let table = |name: &'static str, data: Value| (name, text(name, id, data));
     let threads = || table("threads", rows(snapshot.thread_rows(range)));
     let totals = || table("totals", json!(snapshot.totals(range)));
+    let blame = || table("blame", rows(snapshot.blame(range)));
     let mut parts = vec![table("session", json!(SessionView::of(id, snapshot)))];
     match page {
         Page::Overview => parts.extend([cpu(), gil(), process(), totals()]),
@@ -72,12 +73,14 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
     }
     match page {
         _ if !tables => {}
-        Page::Overview => parts.push(table("findings", json!(findings(snapshot, range)))),
+        Page::Overview => {
+            parts.extend([table("findings", json!(findings(snapshot, range))), blame()]);
+        }
         Page::Cpu => parts.push(threads()),
         Page::Gil => parts.extend([
             table("histograms", json!(snapshot.histograms(range))),
             threads(),
-            table("blame", rows(snapshot.blame(range))),
+            blame(),
             table("handoffs", rows(snapshot.handoffs(range))),
         ]),
     }

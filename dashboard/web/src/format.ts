@@ -17,8 +17,10 @@ export function duration(ns: number | null | undefined): string {
   if (ns < 999_500_000) return `${digits(ns / 1e6)} ms`;
   if (ns < 60e9) return `${digits(ns / 1e9)} s`;
   const seconds = Math.round(ns / 1e9);
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
+  const [whole, unit, rest, small] = seconds < 3600
+    ? [Math.floor(seconds / 60), "min", seconds % 60, "s"]
+    : [Math.floor(seconds / 3600), "h", Math.floor((seconds % 3600) / 60), "min"];
+  return rest ? `${whole} ${unit} ${rest} ${small}` : `${whole} ${unit}`;
 }
 
 /** A duration on an axis: "1 µs", "20 ms". */

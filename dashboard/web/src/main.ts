@@ -180,7 +180,7 @@ addKeys("Everywhere", [
   { key: "?", name: "?", what: "this list", run: showKeys },
 ]);
 addKeys("Time", [
-  { key: " ", name: "space", what: "pause, or go on with what is live", run: () => withSession(span.pause) },
+  { key: " ", name: "space", what: "pause, or follow what is live", run: () => withSession(span.pause) },
   { key: "0", name: "0", what: "follow the newest data", run: () => setView({ range: null }) },
   { key: "+", name: "+", what: "closer, around the cursor", run: () => withSession((session) => span.zoomBy(session, 0.5)) },
   { key: "-", name: "-", what: "farther", run: () => withSession((session) => span.zoomBy(session, 2)) },

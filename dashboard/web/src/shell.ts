@@ -19,7 +19,7 @@ export class Shell {
   readonly element: HTMLElement;
   private readonly sessions = h("select", { "aria-label": "Session", title: "Session ({ and })", change: () => this.chosen() });
   private readonly tabs = PAGES.map((page, index) =>
-    h("button", { type: "button", title: `${TITLES[page]} (${index + 1})`, click: () => setView({ page }) }, TITLES[page]));
+    h("button", { type: "button", title: `${TITLES[page]} (${index + 1})`, "data-name": TITLES[page], click: () => setView({ page }) }, TITLES[page]));
   private readonly spans = SPANS.map((last_s) =>
     h("button", { type: "button", title: `Follow ${spanName(last_s)}`, click: () => setView({ last_s, range: null }) }, spanName(last_s)));
   private readonly pause: HTMLButtonElement;
@@ -31,7 +31,7 @@ export class Shell {
   private listed = "";
 
   constructor(actions: Actions) {
-    this.pause = h("button", { type: "button", class: "pause", title: "Pause or go on (space)", click: actions.pause });
+    this.pause = h("button", { type: "button", class: "pause", title: "Pause, or follow what is live (space)", click: actions.pause });
     const top = h("div", { class: "top" },
       h("h1", { class: "brand" }, "gilscope"), this.sessions,
       h("nav", { "aria-label": "Pages" }, ...this.tabs), h("span", { class: "gap" }),
@@ -58,7 +58,7 @@ export class Shell {
     const view = getView();
     this.tabs.forEach((tab, index) => tab.setAttribute("aria-current", PAGES[index] === view.page ? "page" : "false"));
     this.spans.forEach((span, index) => span.setAttribute("aria-pressed", String(!view.range && SPANS[index] === view.last_s)));
-    setText(this.pause, !view.range ? "Pause" : context?.session.ended ? "All" : "Go on");
+    setText(this.pause, !view.range ? "Pause" : context?.session.ended ? "All" : "Go live");
     show(this.pause, view.range !== null || !context?.session.ended);
     this.pause.classList.toggle("paused", view.range !== null);
     show(this.toolbar, context !== null && view.page !== "targets");
@@ -69,9 +69,9 @@ export class Shell {
     const { session } = context;
     this.drawStatus([
       stateOf(context, connection),
-      ["Python", session.target.python_version || "–"], ["CPU", cores(session.cpu_cores)], ["GIL", percent(session.gil_utilization)],
-      ["threads", count(session.n_threads_alive)], ["RSS", bytes(session.rss_bytes)],
-      ["lost", count(session.events_lost)],
+      ["Python", session.target.python_version || "–"], ["CPU", `${cores(session.cpu_cores)} cores`], ["GIL", percent(session.gil_utilization)],
+      ["Threads", count(session.n_threads_alive)], ["RSS", bytes(session.rss_bytes)],
+      ["Events lost", count(session.events_lost)],
     ]);
   }
 
@@ -84,7 +84,7 @@ export class Shell {
       setText(pair.children[0], index === 0 ? "" : name);
       setText(pair.children[1], value);
       if (index === 0) pair.className = `pair state-${name}`;
-      if (name === "lost") pair.classList.toggle("alarming", value !== "0");
+      if (name === "Events lost") pair.classList.toggle("alarming", value !== "0");
     });
   }
 

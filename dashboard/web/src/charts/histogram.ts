@@ -1,6 +1,7 @@
 // A histogram of durations on a logarithmic time axis, with its percentiles. One canvas.
 
 import { count, duration, percent, tick } from "../format";
+import { h } from "../dom";
 import { color, onTheme } from "../theme";
 import type { Distribution } from "../types";
 
@@ -12,9 +13,10 @@ const LOWEST_NS = 4;
 export class Histogram {
   readonly element = document.createElement("div");
   private readonly canvas = document.createElement("canvas");
-  private readonly note = document.createElement("p");
+  private readonly note = h("dl", { class: "figures" });
   private data: Distribution | null = null;
   private hover: number | null = null;
+  private said = "";
 
   constructor(private readonly name: string, private readonly colorName: string) {
     this.element.className = "histogram";
@@ -22,7 +24,6 @@ export class Histogram {
     this.canvas.setAttribute("aria-label", `${name}, a histogram: not drawn yet`);
     this.canvas.addEventListener("mousemove", (event) => this.point(event.offsetX));
     this.canvas.addEventListener("mouseleave", () => this.point(null));
-    this.note.className = "figures";
     this.element.append(this.canvas, this.note);
     onTheme(() => this.paint());
     new ResizeObserver(() => this.paint()).observe(this.element);
@@ -47,7 +48,7 @@ export class Histogram {
   }
 
   private paint(): void {
-    // The paragraph below fills the box between the paddings, as the canvas is to.
+    // The figures below fill the box between the paddings, as the canvas is to.
     const width = this.note.clientWidth;
     const data = this.data;
     if (!data || width === 0) return;
@@ -96,12 +97,17 @@ export class Histogram {
   private describe(bucket: Distribution["buckets"][number] | null): void {
     const data = this.data!;
     const bound = data.max_is_bound ? "≤ " : "";
-    const whole = `${count(data.count)} · p50 ${duration(data.p50_ns)} · p95 ${duration(data.p95_ns)} · ` +
-      `p99 ${duration(data.p99_ns)} · max ${bound}${duration(data.max_ns)}`;
-    this.canvas.setAttribute("aria-label", `${this.name}, a histogram: ${whole}`);
-    this.note.textContent = bucket
+    const figures = [["count", count(data.count)], ["p50", duration(data.p50_ns)], ["p95", duration(data.p95_ns)],
+      ["p99", duration(data.p99_ns)], ["max", `${bound}${duration(data.max_ns)}`]];
+    const whole = figures.map(([name, value]) => `${name} ${value}`).join(" · ");
+    const text = bucket
       ? `${duration(bucket.low_ns)} to ${duration(bucket.high_ns)}: ${count(bucket.count)} (${percent(bucket.count / data.count)})`
       : whole;
+    if (text === this.said) return;
+    this.said = text;
+    this.canvas.setAttribute("aria-label", `${this.name}, a histogram: ${whole}`);
+    this.note.replaceChildren(...(bucket ? [h("dd", { class: "bucket" }, text)]
+      : figures.flatMap(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])));
   }
 }
 

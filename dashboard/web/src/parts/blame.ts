@@ -30,13 +30,6 @@ export class Blame {
   private columns(): Column<BlameRow>[] {
     const share = (row: BlameRow) => (this.total_ns ? row.wait_inflicted_ns / this.total_ns : 0);
     return [
-      { key: "wait", label: "Inflicted", title: "Waiting of others while the holder was here", numeric: true,
-        text: (row) => duration(row.wait_inflicted_ns), sort: (row) => row.wait_inflicted_ns,
-        dress: (cell, row) => bar(cell, duration(row.wait_inflicted_ns), share(row)) },
-      { key: "share", label: "Share", title: "Of all waiting inflicted in the span", numeric: true,
-        text: (row) => percent(share(row)), sort: (row) => row.wait_inflicted_ns },
-      { key: "waits", label: "Waits", title: "How many waits", numeric: true, text: (row) => count(row.waits), sort: (row) => row.waits },
-      { key: "thread", label: "Holder", title: "The thread that held the GIL", text: (row) => row.thread_name, sort: (row) => row.thread_name },
       { key: "function", label: "Function", title: "What the holder ran", text: functionName, sort: functionName,
         dress: (cell, row) => {
           setText(cell, functionName(row));
@@ -47,6 +40,13 @@ export class Blame {
           setText(cell, place(row));
           cell.title = row.file ?? "";
         } },
+      { key: "thread", label: "Holder", title: "The thread that held the GIL", text: (row) => row.thread_name, sort: (row) => row.thread_name },
+      { key: "wait", label: "Inflicted", title: "Waiting of others while the holder was here", numeric: true,
+        text: (row) => duration(row.wait_inflicted_ns), sort: (row) => row.wait_inflicted_ns,
+        dress: (cell, row) => bar(cell, duration(row.wait_inflicted_ns), share(row)) },
+      { key: "share", label: "Share", title: "Of all waiting inflicted in the span", numeric: true,
+        text: (row) => percent(share(row)), sort: (row) => row.wait_inflicted_ns },
+      { key: "waits", label: "Waits", title: "How many waits", numeric: true, text: (row) => count(row.waits), sort: (row) => row.waits },
       { key: "native", label: "Native module", title: "The shared object whose C code kept the GIL, if looks found one",
         text: moduleName, sort: (row) => row.native_module,
         dress: (cell, row) => {

@@ -4,6 +4,7 @@ import { h, setText, show } from "../dom";
 import { duration } from "../format";
 import { getView, setView } from "../state";
 import type { Finding, Range, Session } from "../types";
+import { reveal } from "./reveal";
 
 /** What the rules look for, in the words of `dashboard/src/findings`. */
 const LOOKED_FOR = "I/O threads behind a CPU thread, C calls that keep the GIL, more CPU threads than one GIL runs, "
@@ -52,7 +53,10 @@ function item(finding: Finding): HTMLElement {
   const of = `${finding.rule} ${thread_name ?? ""}`;
   const where = page === "overview" ? null : h("button", {
     type: "button", class: "quiet", "data-of": of, title: `See it on the ${page.toUpperCase()} page`,
-    click: () => setView(evidenceView(finding)),
+    click: () => {
+      setView(evidenceView(finding));
+      reveal(page === "cpu" ? "threads" : "blame");
+    },
   }, `Show on the ${page.toUpperCase()} page`);
   return h("li", { class: `finding finding-${finding.rule}` },
     h("span", { class: "finding-name" }, NAMES[finding.rule] ?? finding.rule),

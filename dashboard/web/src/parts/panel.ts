@@ -31,7 +31,7 @@ export function exportButtons(
 ): Node[] {
   return ["svg", "png", "csv"].map((kind) =>
     h("button", {
-      type: "button", class: "quiet", title: `Save ${what} as ${kind.toUpperCase()}`,
+      type: "button", class: "quiet file", title: `Save ${what} as ${kind.toUpperCase()}`,
       click: () => {
         const { session, range } = where();
         const file = `${typeof plot === "string" ? plot : plot()}.${kind}`;

@@ -7,8 +7,10 @@ import type { Range, Session } from "../types";
 import { length } from "./camera";
 
 const HEIGHT = 30;
-/** A living session's strip is fetched anew so often. */
+/** A living session's strip is fetched anew so often; a young one's, whose end moves fast, more often. */
 const FRESH_MS = 3000;
+const YOUNG_FRESH_MS = 500;
+const YOUNG_NS = 120e9;
 /** A part too short to see or to catch is drawn as wide as this. */
 const NARROWEST_PX = 6;
 
@@ -37,10 +39,11 @@ export class Minimap {
   draw(session: Session, view: Range): void {
     if (this.session?.id !== session.id) [this.strip, this.askedMs] = [null, -Infinity];
     [this.session, this.view] = [session, view];
-    const stale = !this.strip || (!session.ended && performance.now() - this.askedMs > FRESH_MS);
-    if (stale && performance.now() - this.askedMs > FRESH_MS) void this.fetch(session.id);
-    const shown = duration(length(view));
-    setText(this.note, length(view) >= length(session.range) ? `all ${shown}` : `${shown} of ${duration(length(session.range))}`);
+    const fresh_ms = length(session.range) < YOUNG_NS ? YOUNG_FRESH_MS : FRESH_MS;
+    const rested = performance.now() - this.askedMs > fresh_ms;
+    if (rested && (!this.strip || !session.ended)) void this.fetch(session.id);
+    const [shown, whole] = [view, session.range].map((range) => duration(length(range)));
+    setText(this.note, length(view) >= length(session.range) ? `all ${whole}` : `${shown} of ${whole}`);
     this.paint();
   }
 

@@ -70,6 +70,10 @@ export class Timeline {
 
   constructor(private readonly events: TimelineEvents) {
     this.gestures = new Gestures(this.canvas, this);
+    const button = (text: string, title: string, click: () => void) => h("button", { type: "button", class: "quiet icon", title, "aria-label": title, click }, text);
+    this.minimap.element.append(h("span", { class: "zooms", role: "group", "aria-label": "Zoom" },
+      button("−", "Farther (s on the timeline)", () => this.zoom(2, 0.5)), button("+", "Closer (w on the timeline)", () => this.zoom(0.5, 0.5)),
+      button("All", "All of the session (f on the timeline)", () => this.show(this.whole()))));
     this.element = h("div", { class: "timeline" }, this.minimap.element, this.empty, this.scroller, this.tip, this.status, this.spoken,
       h("p", { class: "hint", id: "timeline-how" }, "Drag over a span to look at it; Ctrl and wheel zoom, Shift and drag or wheel pan; " +
         "arrow keys go from event to event, + and − zoom, Enter looks at the event, f shows all."));
@@ -347,15 +351,15 @@ export class Timeline {
     if (!shown || !lanes) return "Loading the lanes …";
     const n = `${count(shown.rows.length)} thread${shown.rows.length === 1 ? "" : "s"}, ${duration(length(this.view()))}.`;
     if (lanes.detail_from_ns === null) {
-      return `${n} Each column of ${duration(lanes.step_ns)} shows the share of its time in each state; single waits and holds appear below 100 ms.`;
+      return `${n} Each column shows how its ${duration(lanes.step_ns)} were spent. Zoom in for single waits, holds and handoffs.`;
     }
     if (lanes.detail_from_ns > this.view().end_ns) {
-      return `${n} Single events of this time are no longer at hand: shares are from counters, one figure per ${duration(lanes.bin_ns)}.`;
+      return `${n} Single events of this time are no longer at hand: what is shown was counted, one figure per ${duration(lanes.bin_ns)}.`;
     }
-    const left = lanes.spans_left_out ? ` ${count(lanes.spans_left_out)} shorter ones are only in the shares.` : "";
-    const arrows = this.painted.arrows ? `, ${count(this.painted.arrows)} handoffs as arrows` : this.painted.waits > 0 ? "; handoffs become arrows when zoomed in" : "";
-    const single = this.painted.spans ? `${count(this.painted.spans)} waits and holds stand one by one${arrows}.` : "Shares per column; zoom in for single waits and holds.";
-    return `${n} ${single}${left} Short holds without a waiter make no event: they are shares.`;
+    const { spans, arrows } = this.painted;
+    const drawn = spans ? `${count(spans)} waits and holds are drawn one by one${arrows ? `, ${count(arrows)} handoffs as arrows` : ""}; the rest` : "Everything";
+    const more = lanes.spans_left_out || !arrows ? " Zoom in for more of them." : "";
+    return `${n} ${drawn} is shown as shares of a column's ${duration(lanes.step_ns)}.${more}`;
   }
 
   /** The table behind the picture: what each thread did in the view, then single events, the longest first. */
