@@ -17,6 +17,8 @@ pub struct Probes {
     pub gil: bool,
     /// CPU per thread, sampled from outside.
     pub cpu: bool,
+    /// What the interpreter keeps for frames, read from outside.
+    pub frames: bool,
 }
 
 /// How to get into the process.
@@ -118,6 +120,7 @@ impl Plan {
             probes: Probes {
                 gil: probes.contains(&"gil".to_owned()),
                 cpu: probes.contains(&"cpu".to_owned()),
+                frames: probes.contains(&"frames".to_owned()),
             },
             method: match text(layers, "method") {
                 "preload" => Method::Preload,
@@ -261,7 +264,10 @@ mod tests {
         let colors =
             ["auto", "always", "never"].map(|name| plan(&[("color", name)]).unwrap().color);
         assert_eq!(colors, [Color::Auto, Color::Always, Color::Never]);
-        assert_eq!(plan(&[("probes", "cpu")]).unwrap().probes, Probes { gil: false, cpu: true });
+        assert_eq!(
+            plan(&[("probes", "cpu")]).unwrap().probes,
+            Probes { gil: false, cpu: true, frames: false }
+        );
     }
 
     #[test]

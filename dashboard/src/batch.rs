@@ -4,6 +4,11 @@
 //! are *cumulative since the session began*, with what is still going on included up to `at_ns`, so
 //! that a lost batch costs resolution, never a total. Times are ns since `Target::anchor_unix_ns`.
 
+// Named in full because tests take this file in by its path.
+#[path = "batch/frames.rs"]
+mod frames;
+
+pub use frames::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -261,4 +266,6 @@ pub struct Batch {
     pub ended: Option<Ended>,
     /// What was tried on the target, and taken back.
     pub changes: Vec<Change>,
+    /// Null when nothing was looked at, or the probe is off or cannot work (then `notes` says why).
+    pub frames: Option<FramesSample>,
 }

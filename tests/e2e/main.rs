@@ -9,6 +9,7 @@ mod blame;
 mod cpu;
 mod exact;
 mod findings;
+mod frames;
 mod leaving;
 mod loss;
 mod names;

@@ -49,27 +49,43 @@ impl Found {
 
 /// Looks for an interpreter among the program (`program` is its path) and images named after Python.
 pub(crate) fn find(memory: &Memory, maps: &Maps, program: &str) -> Found {
-    let mut found = Found::Nothing;
+    match search(memory, maps, program) {
+        Ok((head, module)) => {
+            let version = version(memory, head, &module);
+            Found::CPython(Interpreter { version, image: head.name.clone() })
+        }
+        Err(other) => other,
+    }
+}
+
+/// The image that holds the interpreter, as loaded.
+pub(crate) fn image(memory: &Memory, maps: &Maps, program: &str) -> Option<Module> {
+    search(memory, maps, program).ok().map(|(_, module)| module)
+}
+
+fn search<'a>(
+    memory: &Memory,
+    maps: &'a Maps,
+    program: &str,
+) -> Result<(&'a Mapping, Module), Found> {
     for head in maps.images() {
         let named = head.file_name().contains("python");
         if head.file_name().contains("libpypy") {
-            return Found::PyPy;
+            return Err(Found::PyPy);
         }
         if head.name != program && !named {
             continue;
         }
         // e_ident[EI_CLASS] (elf(5)).
         if head.name == program && memory.array::<5>(head.range.start).is_ok_and(|id| id[4] == 1) {
-            return Found::Narrow;
+            return Err(Found::Narrow);
         }
         let module = Module::read(memory, head.range.start);
         if let Some(module) = module.filter(|module| module.find(memory, MARK).is_some()) {
-            let version = version(memory, head, &module);
-            found = Found::CPython(Interpreter { version, image: head.name.clone() });
-            break;
+            return Ok((head, module));
         }
     }
-    found
+    Err(Found::Nothing)
 }
 
 fn version(memory: &Memory, head: &Mapping, module: &Module) -> Option<String> {

@@ -43,6 +43,19 @@ pub fn interpreter(target: &Identity) -> Option<Interpreter> {
     }
 }
 
+/// Addresses of variables and functions that `target`'s interpreter exports; `None` for those that it does not.
+pub fn symbols<const N: usize>(target: &Identity, names: [&str; N]) -> [Option<u64>; N] {
+    let image = || {
+        let (memory, maps) = (target.memory(false).ok()?, target.maps().ok()?);
+        let module = python::image(&memory, &maps, &target.program())?;
+        Some((memory, module))
+    };
+    match image() {
+        Some((memory, module)) => names.map(|name| module.find(&memory, name)),
+        None => [None; N],
+    }
+}
+
 /// The segment that a gilscope records into in `target`, if one does.
 pub fn live(target: &Identity) -> Option<Live> {
     resident::live(&target.memory(false).ok()?, &target.maps().ok()?)

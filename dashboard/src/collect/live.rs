@@ -6,6 +6,7 @@
 use super::clock::SessionClock;
 use super::codes::Codes;
 use super::cpu::CpuSampler;
+use super::frames::FramesReader;
 use super::gil::{GilReader, Surroundings};
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
@@ -46,6 +47,7 @@ pub struct Live {
     cpu: CpuSampler,
     gil: GilReader,
     codes: Codes,
+    frames: Option<FramesReader>,
     python: Option<Python>,
     no_blame: Option<String>,
     wanted: Wanted,
@@ -70,6 +72,7 @@ impl Live {
             cpu: CpuSampler::new(pid, identity.inner_pid() != pid).map_err(|_| Gone)?,
             gil: GilReader::default(),
             codes: Codes::default(),
+            frames: None,
             python: None,
             no_blame: None,
             wanted: Wanted::default(),
@@ -84,6 +87,22 @@ impl Live {
         self.mapping = Some(mapping);
         self.gil = GilReader::new(plan);
         self.codes = Codes::default();
+    }
+
+    /// From now on what is kept for frames is looked at too.
+    pub fn read_frames(&mut self, reader: FramesReader) {
+        self.frames = Some(reader);
+    }
+
+    /// What is kept for frames before this process is left.
+    pub fn last_frames(&mut self) -> Option<Batch> {
+        let frames = self.frames.as_mut()?.last_look(&self.registry)?;
+        Some(Batch { at_ns: frames.at_ns, frames: Some(frames), ..Batch::default() })
+    }
+
+    /// Whether [`Live::read_frames`] was called.
+    pub fn reads_frames(&self) -> bool {
+        self.frames.is_some()
     }
 
     /// Where the agent stands, a `wire::segment::status`; none without a segment.
@@ -155,6 +174,12 @@ impl Live {
         self.name_threads(batch.at_ns);
         batch.cpu = look.threads;
         batch.process = Some(look.process);
+        let frames = self.frames.as_mut();
+        if let Some(frames) = frames {
+            batch.frames = frames.look(&self.registry, batch.at_ns);
+            let note = |why: &str| ("frames.census".to_owned(), why.to_owned());
+            batch.notes.extend(frames.no_census().map(note));
+        }
         batch.threads = self.registry.take_changes();
         self.registry.forget_beyond(DEAD_THREADS_KEPT);
         Ok(batch)

@@ -4,6 +4,7 @@ mod blame;
 pub mod clock;
 pub mod codes;
 mod cpu;
+pub mod frames;
 #[cfg(any(test, feature = "fuzz", feature = "generator"))]
 pub mod generate;
 pub mod gil;

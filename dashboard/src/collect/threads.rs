@@ -181,6 +181,11 @@ impl Registry {
         self.by_thread_id.get(&thread_id).copied()
     }
 
+    /// The same for a thread id of the target's own pid namespace.
+    pub fn alive_inner(&self, inner_id: u32) -> Option<ThreadKey> {
+        self.by_inner_id.get(&inner_id).copied()
+    }
+
     /// The thread id behind a key, while it lives.
     pub fn thread_id(&self, key: ThreadKey) -> Option<u32> {
         self.known.get(&key).filter(|known| known.fact.alive).map(|known| known.fact.thread_id)

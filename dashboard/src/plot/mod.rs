@@ -8,6 +8,8 @@ mod blame;
 mod canvas;
 mod classes;
 mod cpu;
+mod frames_by_module;
+mod frames_resident;
 mod handoffs;
 mod histogram;
 mod lanes;
@@ -53,6 +55,10 @@ pub enum Plot {
     GilClasses,
     /// The process's memory and its threads.
     Memory,
+    /// Memory held for frames over time.
+    FramesResident,
+    /// A treemap of whose frames it is held for.
+    FramesByModule,
 }
 
 /// A form that a plot can take.
@@ -75,7 +81,7 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::Cpu,
         Self::CpuParts,
         Self::GilUtilization,
@@ -88,6 +94,8 @@ impl Plot {
         Self::Handoffs,
         Self::GilClasses,
         Self::Memory,
+        Self::FramesResident,
+        Self::FramesByModule,
     ];
 
     pub fn name(self) -> &'static str {
@@ -104,6 +112,8 @@ impl Plot {
             Self::Handoffs => "handoffs",
             Self::GilClasses => "gil-classes",
             Self::Memory => "memory",
+            Self::FramesResident => "frames-resident",
+            Self::FramesByModule => "frames-by-module",
         }
     }
 
@@ -125,6 +135,8 @@ impl Plot {
             Self::Handoffs => "GIL handoffs",
             Self::GilClasses => "I/O threads against CPU threads",
             Self::Memory => "Memory and threads",
+            Self::FramesResident => "Memory held for frames",
+            Self::FramesByModule => "Frames by module",
         }
     }
 
@@ -137,6 +149,7 @@ impl Plot {
     fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
         let section = match self {
             Self::Cpu | Self::CpuParts | Self::Memory => "process",
+            Self::FramesResident | Self::FramesByModule => "frames",
             _ => "gil",
         };
         let known = snapshot.notes().get(section).cloned();
@@ -209,6 +222,8 @@ pub fn svg(
         Plot::Handoffs => handoffs::draw(snapshot, range),
         Plot::GilClasses => classes::draw(snapshot, range),
         Plot::Memory => memory::draw(snapshot, range),
+        Plot::FramesResident => frames_resident::draw(snapshot, range),
+        Plot::FramesByModule => frames_by_module::draw(snapshot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
 }
@@ -230,6 +245,8 @@ fn table(
         Plot::Handoffs => handoffs::table(snapshot, range),
         Plot::GilClasses => classes::table(snapshot, range),
         Plot::Memory => memory::table(snapshot, range),
+        Plot::FramesResident => frames_resident::table(snapshot, range),
+        Plot::FramesByModule => frames_by_module::table(snapshot, range),
     };
     table.ok_or_else(|| plot.no_data(snapshot))
 }

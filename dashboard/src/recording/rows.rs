@@ -36,6 +36,9 @@ impl Rows {
         if let Some(gil) = batches.iter().rev().find_map(|batch| batch.gil.as_ref()) {
             self.write_gil(db, gil)?;
         }
+        for sample in batches.iter().filter_map(|batch| batch.frames.as_ref()) {
+            write_frames(db, sample)?;
+        }
         self.write_rollups(db, batches, at_ns)
     }
 
@@ -150,6 +153,35 @@ fn write_process(db: &Connection, sample: &ProcessSample) -> Result<()> {
             sample.uss_bytes.map(signed),
             sample.threads,
             sample.host_cpu_ratio,
+        ],
+    )?;
+    Ok(())
+}
+
+fn write_frames(db: &Connection, sample: &FramesSample) -> Result<()> {
+    let (stacks, census) = (&sample.stacks, sample.census.as_ref());
+    let is_chunk = sample.model == FramesModel::Chunk;
+    let sum = |of: fn(&ThreadStack) -> Option<u64>| {
+        let sum = stacks.iter().map(of).sum::<Option<u64>>();
+        sum.filter(|_| is_chunk).map(signed)
+    };
+    let zombies = census.and_then(|census| census.zombies.as_ref()).map(|held| held.all);
+    let free_list = census.and_then(|census| census.free_list);
+    let count = |tally: Option<Tally>| tally.map(|tally| signed(tally.count));
+    let bytes = |tally: Option<Tally>| tally.map(|tally| signed(tally.bytes));
+    db.prepare_cached("INSERT OR REPLACE INTO frames VALUES (?,?,?,?,?,?,?,?,?,?,?)")?.execute(
+        params![
+            signed(sample.at_ns),
+            if is_chunk { "chunk" } else { "zombie" },
+            sum(|stack| Some(stack.chunks.into())),
+            sum(|stack| Some(stack.bytes)),
+            sum(|stack| Some(stack.used_bytes)),
+            sum(|stack| stack.cached_bytes),
+            sum(|stack| stack.resident_bytes),
+            count(zombies),
+            bytes(zombies),
+            count(free_list),
+            bytes(free_list),
         ],
     )?;
     Ok(())

@@ -7,7 +7,7 @@
 pub const APPLICATION_ID: i64 = 0x4749_4C53;
 
 /// Goes up when a table or the encoding of a chunk changes; there is a test on that.
-pub const FORMAT_VERSION: i64 = 3;
+pub const FORMAT_VERSION: i64 = 4;
 
 /// From this version on chunks say when their events were.
 pub const FORMAT_WITH_EVENT_TIMES: i64 = 3;
@@ -47,6 +47,12 @@ CREATE TABLE rollups (       -- about one row a second and thread that did somet
     at_ns INTEGER, thread_key INTEGER, cpu_ns INTEGER, acquires INTEGER,
     acquires_contended INTEGER, hold_ns INTEGER, wait_ns INTEGER, wait_inflicted_ns INTEGER,
     releases_forced INTEGER, PRIMARY KEY (at_ns, thread_key)) WITHOUT ROWID;
+CREATE TABLE frames (        -- about one row a second: what is held for frames; NULL is unknown, or not in this model
+    at_ns INTEGER PRIMARY KEY,
+    model TEXT,              -- 'zombie' (up to 3.10) or 'chunk'
+    chunks INTEGER, chunk_bytes INTEGER, chunk_used_bytes INTEGER, chunk_cached_bytes INTEGER,
+    chunk_resident_bytes INTEGER,
+    zombies INTEGER, zombie_bytes INTEGER, free_list INTEGER, free_list_bytes INTEGER);
 CREATE TABLE chunks (        -- the batches themselves: zstd of postcard of a list of them
     id INTEGER PRIMARY KEY, first_ns INTEGER, last_ns INTEGER, batches INTEGER,
     events INTEGER,          -- single events in it; of them the first began and the last ended:

@@ -324,6 +324,49 @@ fn full_batch() -> Batch {
             setting: "on".into(),
             on: true,
         }],
+        frames: Some(full_frames(key)),
+    }
+}
+
+fn full_frames(key: ThreadKey) -> FramesSample {
+    let tally = Tally { count: 1, bytes: 2 };
+    let held = |name: &str| Held {
+        all: tally,
+        called_once: Some(tally),
+        modules: vec![HeldModule { module: name.into(), tally }],
+        functions: vec![HeldFunction {
+            function: name.into(),
+            file: "/srv/a.py".into(),
+            line: 3,
+            tally,
+        }],
+    };
+    let census = Census {
+        at_ns: 7,
+        took_ns: 8,
+        looked_at_bytes: 9,
+        swapped_bytes: 10,
+        zombies: Some(held("zombies")),
+        free_list: Some(tally),
+        pinned: Some(Pinned { pools: 1, pools_alone: 2, arenas: 3 }),
+        suspended: Some(held("suspended")),
+        exhausted: Some(held("exhausted")),
+        escaped: Some(held("escaped")),
+    };
+    let stack = ThreadStack {
+        key,
+        chunks: 1,
+        bytes: 2,
+        used_bytes: 3,
+        cached_bytes: Some(4),
+        resident_bytes: Some(5),
+    };
+    FramesSample {
+        at_ns: 11,
+        model: FramesModel::Chunk,
+        stacks: vec![stack],
+        unread: 12,
+        census: Some(Box::new(census)),
     }
 }
 
@@ -334,5 +377,5 @@ fn the_encoding_of_a_batch_belongs_to_the_format_version() {
     let bytes = postcard::to_allocvec(&full_batch()).unwrap();
     assert_eq!(postcard::from_bytes::<Batch>(&bytes).unwrap(), full_batch());
     let digest = hex::encode(Sha256::digest(bytes));
-    assert_eq!((FORMAT_VERSION, &digest[..16]), (3, "430d7b9c076d48f8"));
+    assert_eq!((FORMAT_VERSION, &digest[..16]), (4, "875a0152a6f57e36"));
 }

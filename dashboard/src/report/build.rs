@@ -13,6 +13,8 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
     let window = totals.map_or(snapshot.range().intersection(&range), |totals| totals.range);
     let since = |at_ns: u64| (at_ns as i64).wrapping_sub(window.start_ns as i64);
     let threads = snapshot.thread_rows(range).into_iter().map(thread).collect();
+    let frames = super::frames::build(snapshot, range, since);
+    let frame_notes = super::frames::notes(frames.as_ref());
     let gil = totals.zip(snapshot.histograms(range));
     Report {
         schema: SCHEMA,
@@ -32,10 +34,10 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
         handoffs: snapshot.has_gil().then(|| handoffs(snapshot, range)),
         blame: snapshot.has_gil().then(|| snapshot.blame(range).into_iter().map(blame).collect()),
         thread_states: None,
-        frames: None,
+        frames,
         imports: None,
         process: snapshot.has_cpu().then(|| process(snapshot, range, since)),
-        notes: notes(snapshot),
+        notes: notes(snapshot, frame_notes),
     }
 }
 
@@ -154,7 +156,7 @@ fn process(snapshot: &Snapshot<'_>, range: Range, since: impl Fn(u64) -> i64) ->
     snapshot.process_points(range, PROCESS_POINTS).into_iter().map(point).collect()
 }
 
-fn notes(snapshot: &Snapshot<'_>) -> Vec<Note> {
+fn notes(snapshot: &Snapshot<'_>, more: Vec<Note>) -> Vec<Note> {
     let note =
         |section: &str, reason: &str| Note { section: section.into(), reason: reason.into() };
     let known = snapshot.notes();
@@ -170,8 +172,12 @@ fn notes(snapshot: &Snapshot<'_>) -> Vec<Note> {
     if !snapshot.has_cpu() {
         explain("process", "no sample arrived: the probe was off or the session ended at once");
     }
-    for section in ["thread_states", "frames", "imports"] {
+    if !snapshot.has_frames() {
+        explain("frames", "no figures arrived: the probe was off or the session ended at once");
+    }
+    for section in ["thread_states", "imports"] {
         explain(section, "this version of gilscope does not measure it yet");
     }
+    notes.extend(more);
     notes
 }

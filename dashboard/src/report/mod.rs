@@ -5,6 +5,7 @@
 
 mod build;
 pub mod experiments;
+mod frames;
 mod html;
 mod markdown;
 mod schema;

@@ -27,8 +27,7 @@ pub struct Report {
     pub blame: Option<Vec<Blame>>,
     /// Null until the `tstate` probe is there.
     pub thread_states: Option<()>,
-    /// Null until the `frames` probe is there.
-    pub frames: Option<()>,
+    pub frames: Option<super::frames::Frames>,
     /// Null until the `imports` probe is there.
     pub imports: Option<()>,
     pub process: Option<Vec<ProcessPoint>>,

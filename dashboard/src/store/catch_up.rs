@@ -38,6 +38,7 @@ impl Store {
             marks: self.marks.clone(),
             changes: self.changes.clone(),
             notes: self.notes.clone(),
+            frames: self.frames.so_far(),
             ..Batch::default()
         };
         [first, last]

@@ -14,6 +14,8 @@ mod bins;
 mod catch_up;
 pub mod class;
 mod counters;
+mod frames;
+mod frames_answers;
 mod hist;
 pub mod lanes;
 mod series;
@@ -28,6 +30,7 @@ mod tests;
 
 pub use answers::*;
 pub use counters::total;
+pub use frames_answers::{FramesAt, FramesFigures, FramesSeries};
 pub use snapshot::Snapshot;
 pub use state::STATE_VERSION;
 pub use threads::EXITED;
@@ -96,6 +99,7 @@ pub struct Store {
     lost: BTreeMap<String, u64>,
     notes: BTreeMap<String, String>,
     ended: Option<Ended>,
+    frames: frames::Frames,
 }
 
 impl Store {
@@ -127,6 +131,7 @@ impl Store {
             lost: BTreeMap::new(),
             notes: BTreeMap::new(),
             ended: None,
+            frames: frames::Frames::default(),
         }
     }
 
@@ -147,6 +152,7 @@ impl Store {
         self.apply_gil(batch); // first: it says how much of the CPU was spent with the GIL in hand
         self.apply_cpu(batch);
         self.apply_events(batch);
+        batch.frames.iter().for_each(|sample| self.frames.take(sample));
         let room = self.limits.marks.saturating_sub(self.changes.len());
         self.changes.extend(batch.changes.iter().take(room).cloned());
         self.ended = batch.ended.clone().or(self.ended.take());
@@ -321,6 +327,7 @@ impl Store {
         };
         self.gil.for_each_mut(rename);
         rename(&mut self.gil_pending);
+        self.frames.rename(new);
         for (key, row) in std::mem::take(&mut self.blame) {
             let sum = self.blame.entry((new(key.0), key.1, key.2)).or_default();
             sum.0.add(&row.0);

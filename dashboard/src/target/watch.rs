@@ -3,6 +3,7 @@
 use super::enter::{Watched, has_no_gil_yet};
 use super::facts::end_of;
 use crate::batch::{Batch, Change};
+use crate::collect::frames::FramesReader;
 use crate::hub::{Control, HubError, HubHandle, NewSession, SessionId};
 use crate::remedy::Remedy;
 use inject::{Error, Options};
@@ -15,6 +16,8 @@ use tokio::sync::{mpsc, oneshot};
 const CONTROLS: usize = 8;
 /// Tries to find a GIL that is not there yet before only new threads are a reason to try again.
 const GIL_TRIES: u32 = 8;
+/// Turns in which an interpreter may not be ready to be read yet.
+const FRAMES_TRIES: u32 = 20;
 
 /// A session that is being polled.
 pub struct Running {
@@ -43,6 +46,7 @@ impl Watched {
             gil_tries: 0,
             seccomp: None,
             n_threads: 0,
+            frames_tries: 0,
         };
         std::thread::Builder::new()
             .name(format!("watch-{}", id.0))
@@ -64,6 +68,7 @@ struct Watcher {
     gil_tries: u32,
     seccomp: Option<u32>,
     n_threads: u32,
+    frames_tries: u32,
 }
 
 impl Watcher {
@@ -118,6 +123,7 @@ impl Watcher {
         let n_threads = batch.process.map_or(self.n_threads, |process| process.threads);
         self.look_for_gil(n_threads);
         self.mind_seccomp();
+        self.look_for_frames();
         self.feed(batch);
         None
     }
@@ -134,6 +140,23 @@ impl Watcher {
         self.gil_tries += 1;
         if let Err(error) = self.watched.put_agent() {
             tracing::debug!(%error, "the GIL was looked for again");
+        }
+    }
+
+    /// Finds the interpreter that frames are read of. One that is starting tells its version only after a while.
+    fn look_for_frames(&mut self) {
+        let wanted = self.watched.entry.plan.probes.frames && !self.watched.live.reads_frames();
+        if !wanted || self.frames_tries == FRAMES_TRIES {
+            return;
+        }
+        self.frames_tries += 1;
+        match FramesReader::open(&self.watched.identity, self.watched.entry.clock) {
+            Ok(reader) => self.watched.live.read_frames(reader),
+            Err(why) if self.frames_tries == FRAMES_TRIES => {
+                let notes = [("frames".to_owned(), why)].into();
+                self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+            }
+            Err(_) => {}
         }
     }
 
@@ -182,6 +205,9 @@ impl Watcher {
 
     /// Takes the agent out and tells the rest. The session is over only if that worked.
     fn leave(&mut self) -> Result<String, Error> {
+        if let Some(batch) = self.watched.live.last_frames() {
+            self.feed(batch);
+        }
         if !self.watched.wait_for_boot_or_call_off() {
             // The agent has nothing in place yet and goes by itself once it gets the GIL.
             return Ok(self.close("detached".to_owned()));

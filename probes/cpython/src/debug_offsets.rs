@@ -6,7 +6,7 @@
 //! table gives for its structure; nothing later trusts the table itself.
 
 use crate::layout::{
-    Bytecode, Code, Dict, Frame, Instruction, Interpreter, Layout, Object, Text, Thread,
+    Bytecode, Code, DataStack, Dict, Frame, Instruction, Interpreter, Layout, Object, Text, Thread,
 };
 use crate::lines::LineFormat;
 use crate::version::Version;
@@ -18,6 +18,9 @@ const COOKIE: &[u8; 8] = b"xdebugpy";
 const LARGEST_STRUCTURE: u64 = 1 << 24;
 /// From the end of `PyTypeObject` to `ht_cached_keys` in `PyHeapTypeObject` (3.12 and 3.13).
 const CACHED_KEYS_AFTER_TYPE: u64 = 464;
+
+/// `sizeof(PyThreadState)` of 3.13.0.
+const THREAD_BYTES_3_13_0: u64 = 304;
 
 /// Why a table is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,7 @@ struct Positions {
     thread_frame: u8,
     thread_id: u8,
     thread_native_id: u8,
+    thread_data_stack: u8,
     frame: Structure,
     frame_previous: u8,
     frame_code: u8,
@@ -84,6 +88,7 @@ const V3_13: Positions = Positions {
     thread_frame: 23,
     thread_id: 24,
     thread_native_id: 25,
+    thread_data_stack: 26,
     frame: Structure(28),
     frame_previous: 29,
     frame_code: 30,
@@ -173,6 +178,7 @@ pub fn parse(bytes: &[u8], version: Version) -> Result<Layout, Refusal> {
             cframe: None,
             thread_id: words.pointer(at.thread, at.thread_id)?,
             native_id: Some(words.pointer(at.thread, at.thread_native_id)?),
+            data_stack: Some(data_stack(&words, at)?),
         },
         frame: frame(&words, at)?,
         code: code(&words, at)?,
@@ -205,6 +211,16 @@ fn object(
         type_flags: words.pointer(at.type_, at.type_flags)?,
         bytes_data: words.field(at.bytes, at.bytes_data, 1)?,
     })
+}
+
+fn data_stack(words: &Words<'_>, at: &Positions) -> Result<DataStack, Refusal> {
+    let chunk = words.pointer(at.thread, at.thread_data_stack)?;
+    // datastack_top and datastack_limit stand behind it.
+    if chunk + 24 > words.size(at.thread)? {
+        return Err(Refusal::Offset(at.thread_data_stack));
+    }
+    // The field that keeps an emptied chunk came with a patch release and made the structure larger.
+    Ok(DataStack { chunk, keeps_none: words.size(at.thread)? == THREAD_BYTES_3_13_0 })
 }
 
 fn frame(words: &Words<'_>, at: &Positions) -> Result<Frame, Refusal> {

@@ -57,6 +57,18 @@ pub struct Thread {
     pub thread_id: u64,
     /// The kernel's thread id (3.11 and later).
     pub native_id: Option<u64>,
+    /// The stack that Python frames lie on (3.11 and later).
+    pub data_stack: Option<DataStack>,
+}
+
+/// A thread's data stack: chunks of memory, the newest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DataStack {
+    /// In `PyThreadState`: the newest chunk; behind it the end of what is used of it, and its own end.
+    pub chunk: u64,
+    /// Whether it is known that an emptied chunk is given back at once: up to 3.13.0. Later patch releases of 3.13 keep
+    /// one, at a place that no table tells (gh-142183).
+    pub keeps_none: bool,
 }
 
 /// Offsets in a frame.

@@ -1,6 +1,7 @@
 //! What a collector would see of the simulation: one batch a tick.
 
 use super::Scenario;
+use super::frames::Frames;
 use super::gil::{Gil, Habit};
 use super::random::Random;
 use crate::batch::*;
@@ -23,6 +24,7 @@ pub struct Batches {
     scenario: Scenario,
     random: Random,
     gil: Gil,
+    frames: Frames,
     at_ns: u64,
     begun: bool,
     done: bool,
@@ -37,6 +39,7 @@ impl Batches {
     pub fn new(scenario: Scenario) -> Self {
         let mut this = Self {
             random: Random::new(scenario.seed ^ 0xBA7C),
+            frames: Frames::new(scenario.seed),
             gil: Gil::new(scenario.seed, 3_141_592, scenario.trace),
             at_ns: 0,
             begun: false,
@@ -113,6 +116,8 @@ impl Batches {
         }
         self.tell_threads(&mut batch);
         self.sample_cpu(&mut batch);
+        let living = self.gil.threads.iter().filter(|thread| thread.fact.alive);
+        batch.frames = self.frames.look(self.at_ns, living.map(|thread| thread.fact.key));
         if self.scenario.marks {
             self.mark(&mut batch);
         }

@@ -5,6 +5,7 @@
 //! threads' sums = totals, bands of CPU = the process's CPU. It knows nothing of the store.
 
 mod batches;
+mod frames;
 mod gil;
 mod random;
 #[cfg(test)]

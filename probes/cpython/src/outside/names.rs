@@ -43,7 +43,11 @@ fn active(
 /// The pairs of `sys.modules`: a dict that knows a module `sys`.
 ///
 /// It stands at the layout's offset or, as fields come and go in front of it between patch releases, nearby.
-fn modules(memory: &impl Memory, layout: &Layout, interpreter: u64) -> Option<Vec<Pair>> {
+pub(super) fn modules(
+    memory: &impl Memory,
+    layout: &Layout,
+    interpreter: u64,
+) -> Option<Vec<Pair>> {
     let nearby = (0..NEARBY).step_by(8);
     core::iter::once(layout.interpreter.modules).chain(nearby).find_map(|offset| {
         let found = pairs(memory, layout, memory.pointer(interpreter.checked_add(offset)?)?)?;
@@ -52,7 +56,12 @@ fn modules(memory: &impl Memory, layout: &Layout, interpreter: u64) -> Option<Ve
 }
 
 /// The value of the pair whose key is `name`.
-fn find(memory: &impl Memory, layout: &Layout, pairs: &[Pair], name: &[u8]) -> Option<u64> {
+pub(super) fn find(
+    memory: &impl Memory,
+    layout: &Layout,
+    pairs: &[Pair],
+    name: &[u8],
+) -> Option<u64> {
     pairs.iter().find(|(key, _)| is_text(memory, layout, *key, name)).map(|&(_, value)| value)
 }
 

@@ -1,7 +1,9 @@
 //! CPython 3.11: frames on a stack of their own, reached through a C frame; locations of PEP 657.
 
 use super::{OBJECT, TEXT_WITH_WIDE};
-use crate::layout::{Bytecode, Code, Dict, Frame, Instruction, Interpreter, Layout, Thread};
+use crate::layout::{
+    Bytecode, Code, DataStack, Dict, Frame, Instruction, Interpreter, Layout, Thread,
+};
 use crate::lines::LineFormat;
 use crate::version::Version;
 
@@ -17,6 +19,7 @@ pub(super) const LAYOUT: Layout = Layout {
         cframe: Some(8),
         thread_id: 152,
         native_id: Some(160),
+        data_stack: Some(DataStack { chunk: 296, keeps_none: true }),
     },
     frame: Frame {
         code: 32,

@@ -1,7 +1,9 @@
 //! CPython 3.12: a GIL for each interpreter, frames without Python code, no `wchar_t` strings any more.
 
 use super::{OBJECT, v3_11};
-use crate::layout::{Bytecode, Code, Dict, Frame, Instruction, Interpreter, Layout, Text, Thread};
+use crate::layout::{
+    Bytecode, Code, DataStack, Dict, Frame, Instruction, Interpreter, Layout, Text, Thread,
+};
 use crate::version::Version;
 
 pub(super) const LAYOUT: Layout = Layout {
@@ -16,6 +18,7 @@ pub(super) const LAYOUT: Layout = Layout {
         cframe: Some(0),
         thread_id: 136,
         native_id: Some(144),
+        data_stack: Some(DataStack { chunk: 232, keeps_none: true }),
     },
     frame: Frame {
         code: 0,

@@ -17,6 +17,7 @@ pub(super) const LAYOUT: Layout = Layout {
         cframe: None,
         thread_id: 152,
         native_id: None,
+        data_stack: None,
     },
     frame: Frame {
         code: 32,

@@ -39,5 +39,12 @@ pub(super) const LAYOUT_3_9: Layout = Layout {
 };
 
 /// Also that of 3.10.
-pub(super) const THREAD: Thread =
-    Thread { next: 8, interpreter: 16, frame: 24, cframe: None, thread_id: 176, native_id: None };
+pub(super) const THREAD: Thread = Thread {
+    next: 8,
+    interpreter: 16,
+    frame: 24,
+    cframe: None,
+    thread_id: 176,
+    native_id: None,
+    data_stack: None,
+};

@@ -1,0 +1,116 @@
+//! `frames-resident`: memory held for frames over time, stacked by kind, and how much of it is in RAM.
+
+use super::canvas::{self, *};
+use super::table::{Table, seconds};
+use super::time_axis::{self, Values};
+use super::{Plot, PlotError};
+use crate::batch::FramesModel;
+use crate::store::{FramesFigures, FramesSeries, Range, Snapshot};
+use crate::units;
+use plotters::prelude::*;
+
+/// Pixels over the width of the plot.
+const PIXELS: usize = 320;
+
+type Pick = fn(&FramesFigures) -> Option<u64>;
+
+/// Kinds of memory, from the bottom of the stack; of each model its own.
+const KINDS: [(FramesModel, &str, RGBColor, Pick); 5] = [
+    (FramesModel::Zombie, "zombies", PALETTE[4], |f| f.zombie_bytes),
+    (FramesModel::Zombie, "free list", PALETTE[1], |f| f.free_list_bytes),
+    (FramesModel::Chunk, "in use", REST, |f| f.used_bytes),
+    (FramesModel::Chunk, "slack in chunks", PALETTE[0], |f| f.slack_bytes),
+    (FramesModel::Chunk, "cached chunks", PALETTE[5], |f| f.cached_bytes),
+];
+
+fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<FramesSeries> {
+    let series = snapshot.frames_series(range, PIXELS)?;
+    series.points.iter().any(Option::is_some).then_some(series)
+}
+
+fn values(series: &FramesSeries, of: Pick) -> Vec<Option<u64>> {
+    series.points.iter().map(|point| point.as_ref().and_then(of)).collect()
+}
+
+pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
+    let series = series(snapshot, range)?;
+    let last = series.points.iter().rev().flatten().next().copied().unwrap_or_default();
+    let said = |value: Option<u64>| value.map_or(units::UNKNOWN.into(), units::bytes);
+    let kinds: Vec<_> = KINDS.into_iter().filter(|kind| kind.0 == series.model).collect();
+    let mut entries: Vec<Entry> = kinds
+        .iter()
+        .rev()
+        .map(|(_, name, color, of)| Entry {
+            color: *color,
+            name: (*name).into(),
+            figure: said(of(&last)),
+        })
+        .collect();
+    let resident = said(last.resident_bytes);
+    entries.push(Entry { color: INK, name: "in RAM (line)".into(), figure: resident.clone() });
+    let sheet = Sheet {
+        title: Plot::FramesResident.title().into(),
+        summary: format!(
+            "at the end {} held for frames that do not run; {resident} in RAM",
+            said(last.idle_bytes)
+        ),
+        legend: Some(("at the end", entries)),
+        patterns: Default::default(),
+        description: "Stacked area of memory held for frames over time, by kind.".into(),
+    };
+    let body = |area: &Area<'_>| draw_stack(area, snapshot, &series);
+    Some(canvas::draw(snapshot, series.range, &sheet, body))
+}
+
+fn draw_stack(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &FramesSeries) -> Drawn {
+    let numbers = |of: Pick| -> Vec<f64> {
+        values(series, of).into_iter().map(|value| value.unwrap_or(0) as f64).collect()
+    };
+    let mut edges = vec![(RGBColor(255, 255, 255), vec![0.0; series.pixels.count])];
+    for (_, _, color, of) in KINDS.into_iter().filter(|kind| kind.0 == series.model) {
+        let below = edges.last().map(|(_, below)| below.clone()).unwrap_or_default();
+        let upper = below.iter().zip(numbers(of)).map(|(low, more)| low + more).collect();
+        edges.push((color, upper));
+    }
+    let resident = numbers(|figures| figures.resident_bytes);
+    let all = edges.iter().flat_map(|(_, edge)| edge).chain(&resident);
+    let max = all.copied().fold(4096.0, f64::max) * 1.06;
+    let label = |value: &f64| units::bytes(*value as u64);
+    let values = Values { max, title: "memory", label: &label };
+    let mut chart = time_axis::chart(area, series.range, &values, true)?;
+    for pair in edges.windows(2) {
+        let [(_, lower), (color, upper)] = pair else { continue };
+        let edge = time_axis::points(series.range, &series.pixels, upper);
+        let floor = time_axis::points(series.range, &series.pixels, lower);
+        let outline: Vec<_> = edge.into_iter().chain(floor.into_iter().rev()).collect();
+        chart.draw_series([Polygon::new(outline, color.filled())]).map_err(failed)?;
+    }
+    let line = time_axis::points(series.range, &series.pixels, &resident);
+    let line = PathElement::new(line, INK.stroke_width(SCALE as u32 * 3 / 2));
+    chart.draw_series([line]).map_err(failed)?;
+    time_axis::draw_marks(area, &chart, series.range, snapshot.marks(), true)
+}
+
+pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
+    let series = series(snapshot, range)?;
+    let columns: [(&str, Pick); 7] = [
+        ("idle_bytes", |f| f.idle_bytes),
+        ("resident_bytes", |f| f.resident_bytes),
+        ("zombie_bytes", |f| f.zombie_bytes),
+        ("free_list_bytes", |f| f.free_list_bytes),
+        ("slack_bytes", |f| f.slack_bytes),
+        ("cached_bytes", |f| f.cached_bytes),
+        ("used_bytes", |f| f.used_bytes),
+    ];
+    let mut table = Table::new(&["time_s"]);
+    table.header.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
+    for (pixel, point) in series.points.iter().enumerate() {
+        let start = seconds(series.pixels.span(pixel).intersection(&series.range).start_ns);
+        let cell = |(_, of): &(&str, Pick)| {
+            let value = point.as_ref().and_then(of);
+            value.map(|value| value.to_string()).unwrap_or_default()
+        };
+        table.rows.push(std::iter::once(start).chain(columns.iter().map(cell)).collect());
+    }
+    Some(table)
+}
