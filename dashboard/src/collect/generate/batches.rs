@@ -31,8 +31,11 @@ pub struct Batches {
     births_due: f64,
     marks_set: u32,
     /// What was last told of each thread.
-    told: Vec<(ThreadFact, ThreadGil)>,
+    told: BTreeMap<usize, (ThreadFact, ThreadGil)>,
     sampled_cpu: BTreeMap<ThreadKey, u64>,
+    /// CPU of threads that are no longer shown, and what was ever sampled of it.
+    gone_cpu_ns: u64,
+    gone_sampled_ns: u64,
 }
 
 impl Batches {
@@ -40,14 +43,16 @@ impl Batches {
         let mut this = Self {
             random: Random::new(scenario.seed ^ 0xBA7C),
             frames: Frames::new(scenario.seed),
-            gil: Gil::new(scenario.seed, 3_141_592, scenario.trace),
+            gil: Gil::new(scenario.seed, 3_141_592, scenario.trace, scenario.calm),
             at_ns: 0,
             begun: false,
             done: false,
             births_due: 0.0,
             marks_set: 0,
-            told: vec![],
+            told: BTreeMap::new(),
             sampled_cpu: BTreeMap::new(),
+            gone_cpu_ns: 0,
+            gone_sampled_ns: 0,
             scenario,
         };
         this.add("MainThread".into(), Habit::Main);
@@ -97,9 +102,10 @@ impl Batches {
         }
         self.at_ns = to_ns;
         self.gil.run(to_ns);
-        let natives = self.gil.threads.iter_mut().filter(|thread| thread.habit == Habit::Native);
-        for thread in natives {
-            thread.cpu_ns += ns / 16 * self.random.between(4, 15);
+        for &at in &self.gil.shown {
+            if self.gil.threads[at].habit == Habit::Native {
+                self.gil.threads[at].cpu_ns += ns / 16 * self.random.between(4, 15);
+            }
         }
     }
 
@@ -110,8 +116,7 @@ impl Batches {
             batch.codes = (1..).zip(CODES).map(code_fact).collect();
         } else {
             batch.gil = Some(self.gil.totals.clone());
-            batch.blame = self.gil.blame.values().cloned().collect();
-            batch.handoffs = self.gil.handoffs.values().copied().collect();
+            (batch.blame, batch.handoffs) = self.gil.take_changed();
             batch.events = std::mem::take(&mut self.gil.events);
         }
         self.tell_threads(&mut batch);
@@ -125,25 +130,29 @@ impl Batches {
     }
 
     fn tell_threads(&mut self, batch: &mut Batch) {
-        for (at, thread) in self.gil.threads.iter().enumerate() {
+        for &at in &self.gil.shown {
+            let thread = &self.gil.threads[at];
             let now = (thread.fact.clone(), thread.gil.clone());
-            let told = self.told.get(at);
+            let told = self.told.get(&at);
             if told.is_none_or(|told| told.0 != now.0) {
                 batch.threads.push(now.0.clone());
             }
             if told.is_none_or(|told| told.1 != now.1) {
                 batch.thread_gil.push(now.1.clone());
             }
-            match self.told.get_mut(at) {
-                Some(told) => *told = now,
-                None => self.told.push(now),
-            }
+            self.told.insert(at, now);
         }
     }
 
     /// Living threads only, as /proc has it: the rest of a dead one's CPU is nobody's.
     fn sample_cpu(&mut self, batch: &mut Batch) {
-        for thread in self.gil.threads.iter().filter(|thread| thread.fact.alive) {
+        let shown: Vec<usize> = self.gil.shown.iter().copied().collect();
+        let mut shown_cpu_ns = 0;
+        for thread in shown.iter().map(|&at| &self.gil.threads[at]) {
+            shown_cpu_ns += thread.cpu_ns;
+            if !thread.fact.alive {
+                continue;
+            }
             let before_ns = if thread.fact.is_main { BEFORE_NS } else { 0 };
             let cpu_ns = before_ns + thread.cpu_ns;
             self.sampled_cpu.insert(thread.fact.key, cpu_ns);
@@ -157,18 +166,33 @@ impl Batches {
                 switches_forced: thread.gil.releases_forced / 3,
             });
         }
-        let cpu_ns = BEFORE_NS + self.gil.threads.iter().map(|thread| thread.cpu_ns).sum::<u64>();
-        let alive = self.gil.threads.iter().filter(|thread| thread.fact.alive).count();
+        let cpu_ns = BEFORE_NS + self.gone_cpu_ns + shown_cpu_ns;
+        let sampled_ns = self.gone_sampled_ns + self.sampled_cpu.values().sum::<u64>();
+        let alive = shown.iter().filter(|&&at| self.gil.threads[at].fact.alive).count();
         let rss_bytes = 80 << 20 | (self.at_ns / 1_000_000) << 10;
         batch.process = Some(ProcessSample {
             at_ns: self.at_ns,
             cpu_ns,
-            exited_cpu_ns: cpu_ns - self.sampled_cpu.values().sum::<u64>(),
+            exited_cpu_ns: cpu_ns - sampled_ns,
             rss_bytes,
             uss_bytes: Some(rss_bytes - (12 << 20)),
             threads: alive as u32,
             host_cpu_ratio: 0.5,
         });
+        self.forget_dead(&shown);
+    }
+
+    /// Everything has been told of them; a long session must not carry them along.
+    fn forget_dead(&mut self, shown: &[usize]) {
+        for &at in shown {
+            let thread = &self.gil.threads[at];
+            if !thread.fact.alive {
+                self.gone_cpu_ns += thread.cpu_ns;
+                self.gone_sampled_ns += self.sampled_cpu.remove(&thread.fact.key).unwrap_or(0);
+                self.gil.shown.remove(&at);
+                self.told.remove(&at);
+            }
+        }
     }
 
     fn mark(&mut self, batch: &mut Batch) {

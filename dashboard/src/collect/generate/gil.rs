@@ -2,7 +2,8 @@
 
 use super::random::Random;
 use crate::batch::*;
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use wire::histogram;
 
 /// CPython's default switch interval (Python/ceval_gil.h, DEFAULT_INTERVAL).
@@ -43,11 +44,16 @@ pub struct Gil {
     pub now_ns: u64,
     pub totals: GilSample,
     pub threads: Vec<Thread>,
-    pub blame: BTreeMap<(ThreadKey, u32), BlameTotal>,
-    pub handoffs: BTreeMap<(ThreadKey, ThreadKey), HandoffTotal>,
+    /// Those that live, and those that died since they were last asked for.
+    pub shown: BTreeSet<usize>,
     pub events: Vec<Event>,
+    blame: Tally<(ThreadKey, u32), BlameTotal>,
+    handoffs: Tally<(ThreadKey, ThreadKey), HandoffTotal>,
     random: Random,
     trace: bool,
+    calm: u64,
+    /// When threads want the GIL next, soonest first; what a thread no longer says is passed over.
+    wakes: BinaryHeap<Reverse<(u64, usize)>>,
     holder: Option<usize>,
     last_holder: Option<usize>,
     hold_since_ns: u64,
@@ -58,18 +64,44 @@ pub struct Gil {
     queue: VecDeque<usize>,
 }
 
+/// Rows by key, and which of them changed since they were last taken.
+#[derive(Debug)]
+struct Tally<K, V> {
+    rows: BTreeMap<K, V>,
+    changed: BTreeSet<K>,
+}
+
+impl<K: Ord + Copy, V: Clone> Tally<K, V> {
+    fn new() -> Self {
+        Self { rows: BTreeMap::new(), changed: BTreeSet::new() }
+    }
+
+    fn row(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
+        self.changed.insert(key);
+        self.rows.entry(key).or_insert_with(new)
+    }
+
+    fn take_changed(&mut self) -> Vec<V> {
+        let changed = std::mem::take(&mut self.changed);
+        changed.iter().map(|key| self.rows[key].clone()).collect()
+    }
+}
+
 impl Gil {
-    pub fn new(seed: u64, window_start_ns: u64, trace: bool) -> Self {
+    pub fn new(seed: u64, window_start_ns: u64, trace: bool, calm: u64) -> Self {
         let totals = GilSample { window_start_ns, at_ns: window_start_ns, ..Default::default() };
         Self {
             now_ns: window_start_ns,
             totals,
             threads: vec![],
-            blame: BTreeMap::new(),
-            handoffs: BTreeMap::new(),
+            shown: BTreeSet::new(),
             events: vec![],
+            blame: Tally::new(),
+            handoffs: Tally::new(),
             random: Random::new(seed),
             trace,
+            calm,
+            wakes: BinaryHeap::new(),
             holder: None,
             last_holder: None,
             hold_since_ns: 0,
@@ -85,6 +117,9 @@ impl Gil {
             Habit::Native => u64::MAX,
             _ => self.now_ns + self.random.between(1_000, 3_000_000),
         };
+        let at = self.threads.len();
+        self.shown.insert(at);
+        self.wakes.push(Reverse((wants_ns, at)));
         self.threads.push(Thread {
             fact,
             habit,
@@ -99,11 +134,27 @@ impl Gil {
         });
     }
 
+    /// Rows of blame and of handoffs that changed since they were last taken.
+    pub fn take_changed(&mut self) -> (Vec<BlameTotal>, Vec<HandoffTotal>) {
+        (self.blame.take_changed(), self.handoffs.take_changed())
+    }
+
+    /// Who wants the GIL next, and when.
+    fn sleeper(&mut self) -> Option<(u64, usize)> {
+        while let Some(&Reverse((ns, at))) = self.wakes.peek() {
+            if self.threads[at].wants_ns == ns && ns < u64::MAX {
+                return Some((ns, at));
+            }
+            self.wakes.pop();
+        }
+        None
+    }
+
     /// Lets time pass until `until_ns`, what is still going on included.
     pub fn run(&mut self, until_ns: u64) {
         loop {
-            let sleeper = (0..self.threads.len()).min_by_key(|&at| self.threads[at].wants_ns);
-            let wakes_ns = sleeper.map_or(u64::MAX, |at| self.threads[at].wants_ns);
+            let sleeper = self.sleeper();
+            let wakes_ns = sleeper.map_or(u64::MAX, |(ns, _)| ns);
             let forced_ns = self.forced_ns();
             let lets_go_ns = if self.holder.is_some() { self.hold_until_ns } else { u64::MAX };
             let next_ns = wakes_ns.min(forced_ns).min(lets_go_ns).min(self.taken_at_ns);
@@ -116,7 +167,7 @@ impl Gil {
                     self.queue.pop_front().expect("it is only free until a waiter takes it");
                 self.acquire(taker, true);
             } else if next_ns == wakes_ns {
-                self.want(sleeper.expect("somebody wakes"));
+                self.want(sleeper.expect("somebody wakes").1);
             } else {
                 self.release(next_ns == forced_ns);
             }
@@ -208,8 +259,8 @@ impl Gil {
         }
         if from != to {
             self.totals.handoffs += 1;
-            let new = HandoffTotal { from, to, count: 0, wait_ns: 0 };
-            let row = self.handoffs.entry((from, to)).or_insert(new);
+            let new = || HandoffTotal { from, to, count: 0, wait_ns: 0 };
+            let row = self.handoffs.row((from, to), new);
             row.count += 1;
             row.wait_ns += wait_ns;
         }
@@ -277,7 +328,8 @@ impl Gil {
         }
         self.totals.releases_voluntary += 1;
         thread.gil.releases_voluntary += 1;
-        thread.wants_ns = self.now_ns + away_ns(thread.habit, &mut self.random);
+        thread.wants_ns = self.now_ns + self.calm * away_ns(thread.habit, &mut self.random);
+        self.wakes.push(Reverse((thread.wants_ns, at)));
         if let Habit::Brief(left) = &mut thread.habit {
             *left -= 1;
             if *left == 0 {
@@ -310,11 +362,11 @@ fn away_ns(habit: Habit, random: &mut Random) -> u64 {
 }
 
 fn blame<'a>(
-    table: &'a mut BTreeMap<(ThreadKey, u32), BlameTotal>,
+    table: &'a mut Tally<(ThreadKey, u32), BlameTotal>,
     holder: &Thread,
 ) -> &'a mut BlameTotal {
     let key = (holder.fact.key, holder.code);
-    table.entry(key).or_insert_with(|| BlameTotal {
+    table.row(key, || BlameTotal {
         holder: key.0,
         code: key.1,
         line: Some(10 + key.1),

@@ -34,6 +34,9 @@ pub struct Scenario {
     pub trace: bool,
     /// Whether the target exits at the end.
     pub ends: bool,
+    /// How many times as long threads stay away from the GIL: a calm target makes few events, and a day
+    /// of it is made in minutes.
+    pub calm: u64,
 }
 
 impl Default for Scenario {
@@ -49,6 +52,7 @@ impl Default for Scenario {
             marks: true,
             trace: false,
             ends: true,
+            calm: 1,
         }
     }
 }
