@@ -82,6 +82,22 @@ describe("timeline", { skip, concurrency: false }, () => {
     await until("the lanes", status, (text) => /^14 threads,/.test(text));
   });
 
+  test("the table behind the picture has every lane, with what the API says of it", async () => {
+    await visit("#/gil?s=4&last=0&tables=lanes", ".chart-box tbody tr");
+    const threads = (await api(server, "/api/sessions/4/threads")).filter((row) => row.thread_id !== 0);
+    const lanes = () => page.$$eval(".chart-box:has(.timeline) tbody tr", (rows) => rows.map((row) => [...row.cells].map((cell) => cell.textContent))
+      .filter(([what]) => what === "all of the view"));
+    const rows = await until("the lanes", lanes, (rows) => rows.length === threads.length && rows.every((row) => row[3] !== "–"));
+    assert.ok(rows.length >= 300, `${rows.length} lanes`);
+    const shown = new Set(rows.map(([, name]) => name));
+    assert.deepEqual(threads.filter((row) => !shown.has(row.name)), []);
+    const [, , , held] = rows.find(([, name]) => name === "cruncher-1");
+    const { hold_ns } = threads.find((row) => row.name === "cruncher-1").gil;
+    const [value, unit] = held.split(" ");
+    const held_ns = value * { s: 1e9, ms: 1e6 }[unit];
+    assert.ok(Math.abs(held_ns - hold_ns) < 0.01 * hold_ns + 2e7, `${held} shown, ${hold_ns} counted`);
+  });
+
   test("the flame graph is as wide as the API's blame", async () => {
     await open("#/gil?s=2&last=0", /14 threads/);
     const blame = await api(server, "/api/sessions/2/blame");

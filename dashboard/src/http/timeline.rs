@@ -12,8 +12,8 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-/// Lanes in one answer: more than any screen shows at once.
-const THREADS_MAX: usize = 128;
+/// Lanes in one answer: as many threads as a page knows (`view::parts`).
+const THREADS_MAX: usize = 500;
 
 #[derive(Debug, Deserialize)]
 pub struct Wanted {

@@ -26,6 +26,20 @@ export function setText(element: Element, value: string): void {
   if (element.textContent !== value) element.textContent = value;
 }
 
+/** Calls back once there is time, and says while there is; gives what takes it back. Safari has no idle
+ *  callbacks: there the next turn has to do. */
+export function whenIdle(call: (hasTime: () => boolean) => void): () => void {
+  if ("requestIdleCallback" in window) {
+    const id = requestIdleCallback((deadline) => call(() => deadline.timeRemaining() > 1), { timeout: 500 });
+    return () => cancelIdleCallback(id);
+  }
+  const id = setTimeout(() => {
+    const end_ms = performance.now() + 5;
+    call(() => performance.now() < end_ms);
+  });
+  return () => clearTimeout(id);
+}
+
 /** Shows or hides without taking the element out. */
 export function show(element: HTMLElement, visible: boolean): void {
   if (element.hidden === visible) element.hidden = !visible;

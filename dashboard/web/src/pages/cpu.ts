@@ -57,7 +57,8 @@ export class CpuPage implements PageView {
     const { parts: { cpu, threads }, session, window, view } = context;
     this.split.setAttribute("aria-pressed", String(view.split));
     this.percent.setAttribute("aria-pressed", String(view.unit === "percent"));
-    setText(this.stack, `stacked, ${view.unit === "percent" ? "in percent of a core" : "in cores"}`);
+    const idle = cpu && (cpu.bands ?? []).every((band) => band.cpu_ns === 0) ? "; no thread used any in this span" : "";
+    setText(this.stack, `stacked, ${view.unit === "percent" ? "in percent of a core" : "in cores"}${idle}`);
     this.marks.draw(session);
     show(this.comparison.element, view.pin !== null);
     if (view.pin) this.comparison.draw(context, view.pin);

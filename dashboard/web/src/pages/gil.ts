@@ -41,6 +41,11 @@ export class GilPage implements PageView {
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;
+  /** What blame, classes and matrix were drawn of last. */
+  private blamed: unknown[] = [];
+  private classed: unknown;
+  private handed: unknown;
+  private sorts: unknown;
 
   constructor() {
     const box = (title: string, body: HTMLElement[], tools: Node[] = []) => {
@@ -89,11 +94,17 @@ export class GilPage implements PageView {
     if (parts.blame) this.drawBlame(context);
     if (!parts.threads) return;
     this.threads.update(parts.threads.rows, parts.threads.n_rows, new Map(), "gil");
-    this.classes.draw(parts.threads.rows);
-    if (parts.handoffs) this.matrix.draw(parts.handoffs.rows, threadNames(parts.threads.rows));
+    if (parts.threads !== this.classed || context.view.sorts !== this.sorts) this.classes.draw(parts.threads.rows);
+    if (parts.handoffs && (parts.threads !== this.classed || parts.handoffs !== this.handed)) {
+      this.matrix.draw(parts.handoffs.rows, threadNames(parts.threads.rows));
+    }
+    [this.classed, this.handed, this.sorts] = [parts.threads, parts.handoffs, context.view.sorts];
   }
 
-  private drawBlame({ parts }: Context): void {
+  private drawBlame({ parts, view }: Context): void {
+    const what = [parts.blame, parts.totals?.waited_ns, view.filters, view.sorts, innerWidth];
+    if (what.every((each, index) => each === this.blamed[index])) return;
+    this.blamed = what;
     const { rows, n_rows } = parts.blame!;
     const kept = rows.filter(blamePasses);
     this.flame.draw(kept);

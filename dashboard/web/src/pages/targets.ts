@@ -227,8 +227,9 @@ function state(session: Session): string {
 
 function scriptName(cmdline: string[], executable = ""): string {
   const [program, ...rest] = cmdline;
-  const script = rest.find((part) => !part.startsWith("-")) ?? program ?? executable;
-  return baseName(script) || "process";
+  const script = rest.findIndex((part) => !part.startsWith("-"));
+  if (rest[script - 1] === "-c") return `${baseName(program)} -c`; // a program is no name
+  return baseName(rest[script] ?? program ?? executable) || "process";
 }
 
 /** What a session is called where there is little room: the script, and the pid. */

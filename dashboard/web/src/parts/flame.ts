@@ -1,7 +1,7 @@
 // The flame graph of blame: who, where and in which line, as wide as the waiting that it inflicted.
 // Boxes are buttons: the one that is clicked, or entered with Enter, fills the width.
 
-import { h, setText } from "../dom";
+import { h, setText, show } from "../dom";
 import { count, duration, percent } from "../format";
 import type { BlameRow } from "../types";
 import { boxes, find, tree, type Box, type Node } from "./flametree";
@@ -31,6 +31,7 @@ export class Flame {
   }
 
   private paint(): void {
+    show(this.graph, this.root.wait_ns > 0);
     const node = find(this.root, this.path);
     const placed = boxes(node, NARROWEST);
     const state = this.graph.clientWidth + JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.wait_ns]));

@@ -1,6 +1,7 @@
-// A table that sorts by its headings and is brought up to date in place, cell by cell.
+// A table that sorts by its headings and is brought up to date in place, cell by cell: the first rows at
+// once, the others when there is time.
 
-import { h, setText } from "../dom";
+import { h, setText, whenIdle } from "../dom";
 import { getView, setView } from "../state";
 
 export interface Column<T> {
@@ -17,6 +18,11 @@ export interface Column<T> {
   dress?: (cell: HTMLTableCellElement, row: T) => void;
 }
 
+/** Rows that are filled at once: more than are in sight. */
+const ROWS_AT_ONCE = 40;
+/** Rows that are filled without a look at the clock. */
+const ROWS_A_STEP = 10;
+
 export class Table<T> {
   readonly element: HTMLElement;
   private readonly body = h("tbody");
@@ -24,6 +30,9 @@ export class Table<T> {
   private readonly empty: HTMLElement;
   private readonly more = h("p", { class: "hint" });
   private rows: T[] = [];
+  /** What the table was filled for last: the same once more costs time and shows nothing new. */
+  private filledFor: unknown[] = [];
+  private waits: (() => void) | null = null;
 
   constructor(
     private readonly name: string,
@@ -41,16 +50,32 @@ export class Table<T> {
       h("table", {}, h("thead", {}, h("tr", {}, ...this.heads)), this.body), this.empty, this.more);
   }
 
-  /** Shows these rows; `n_rows` is how many there are if not all were sent. */
-  update(rows: T[], n_rows = rows.length): void {
+  /** Shows these rows; `n_rows` is how many there are if not all were sent. `look` is whatever else decides
+   *  how they are dressed. */
+  update(rows: T[], n_rows = rows.length, look = ""): void {
+    const what = [rows, n_rows, look, this.sortedBy()];
+    if (what.every((each, index) => each === this.filledFor[index])) return;
+    this.filledFor = what;
     this.rows = rows;
     const sorted = this.sorted();
     while (this.body.rows.length > sorted.length) this.body.deleteRow(-1);
-    sorted.forEach((row, index) => this.fill(this.body.rows[index] ?? this.addRow(), row));
+    this.fillFrom(sorted, 0, ROWS_AT_ONCE, () => false);
     this.empty.hidden = rows.length > 0;
     setText(this.empty, this.emptyText);
     this.more.hidden = n_rows <= rows.length;
     setText(this.more, `${n_rows - rows.length} more are not shown; all are in the report.`);
+  }
+
+  /** Fills rows from `first` on, so many at a time while there is time; the others later. */
+  private fillFrom(sorted: T[], first: number, step: number, hasTime: () => boolean): void {
+    this.waits?.();
+    this.waits = null;
+    let at = first;
+    do {
+      const end = Math.min(sorted.length, at + step);
+      for (; at < end; at += 1) this.fill(this.body.rows[at] ?? this.addRow(), sorted[at]);
+    } while (at < sorted.length && hasTime());
+    if (at < sorted.length) this.waits = whenIdle((more) => this.fillFrom(sorted, at, ROWS_A_STEP, more));
   }
 
   private addRow(): HTMLTableRowElement {
@@ -68,7 +93,7 @@ export class Table<T> {
   }
 
   private sorted(): T[] {
-    const sort = getView().sorts[this.name] ?? this.initial;
+    const sort = this.sortedBy();
     const falling = sort.startsWith("-");
     const column = this.columns.find((column) => column.key === sort.replace("-", "")) ?? this.columns[0];
     this.heads.forEach((head, index) => {
@@ -79,8 +104,12 @@ export class Table<T> {
     return [...this.rows].sort((a, b) => compare(column.sort(a), column.sort(b), falling));
   }
 
+  private sortedBy(): string {
+    return getView().sorts[this.name] ?? this.initial;
+  }
+
   private sortBy(column: Column<T>): void {
-    const now = getView().sorts[this.name] ?? this.initial;
+    const now = this.sortedBy();
     const falling = now === `-${column.key}` ? false : now === column.key ? true : Boolean(column.numeric);
     setView({ sorts: { ...getView().sorts, [this.name]: `${falling ? "-" : ""}${column.key}` } });
     this.update(this.rows);

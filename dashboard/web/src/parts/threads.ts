@@ -57,11 +57,12 @@ export class ThreadsTable {
   }
 
   update(rows: ThreadRow[], n_rows: number, colors: Map<number, string>, kind: "cpu" | "gil"): void {
+    const look = [...colors].join();
     this.colors.clear();
     colors.forEach((color, key) => this.colors.set(key, color));
     const size = (row: ThreadRow) => (kind === "cpu" ? row.cpu?.cpu_ns : row.gil?.wait_inflicted_ns) ?? 0;
     this.largest = Math.max(1, ...rows.map(size));
-    this.table.update(rows, n_rows);
+    this.table.update(rows, n_rows, look);
   }
 
   private cpuColumns(): Column<ThreadRow>[] {

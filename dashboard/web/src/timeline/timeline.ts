@@ -2,7 +2,7 @@
 
 import "./timeline.css";
 import { h, setText, show } from "../dom";
-import { count, duration } from "../format";
+import { count, duration, UNKNOWN } from "../format";
 import { onTheme } from "../theme";
 import type { Mark, Range, Session } from "../types";
 import { inside, length, panned, zoomed } from "./camera";
@@ -19,8 +19,8 @@ const ROWS_SHOWN = 16;
 /** Rows above and below those in sight that are fetched, too. */
 const ROWS_AROUND = 6;
 const COMMIT_MS = 300;
-/** Width that lanes are fetched for while the table stands in their place. */
-const PX_UNSEEN = 800;
+/** Columns that lanes are fetched in while the table stands in their place: it has all of them, summed. */
+const PX_UNSEEN = 100;
 
 export interface Shown {
   session: Session;
@@ -296,10 +296,11 @@ export class Timeline {
     const { shown } = this;
     if (!shown || shown.rows.length === 0) return;
     const first = Math.max(0, this.firstRow() - ROWS_AROUND);
-    const rows = shown.rows.slice(first, first + ROWS_SHOWN + 2 * ROWS_AROUND);
+    const seen = this.width() > 0;
+    const rows = seen ? shown.rows.slice(first, first + ROWS_SHOWN + 2 * ROWS_AROUND) : shown.rows;
     this.source.want({
       session: shown.session.id, view: this.view(), whole: this.whole(),
-      px: this.width() ? Math.max(50, this.width() - this.left()) : PX_UNSEEN, threads: rows.map((row) => row.key),
+      px: seen ? Math.max(50, this.width() - this.left()) : PX_UNSEEN, threads: rows.map((row) => row.key),
     });
     this.schedule();
   }
@@ -357,9 +358,10 @@ export class Timeline {
       return `${n} Single events of this time are no longer at hand: what is shown was counted, one figure per ${duration(lanes.bin_ns)}.`;
     }
     const { spans, arrows } = this.painted;
-    const drawn = spans ? `${count(spans)} waits and holds are drawn one by one${arrows ? `, ${count(arrows)} handoffs as arrows` : ""}; the rest` : "Everything";
-    const more = lanes.spans_left_out || !arrows ? " Zoom in for more of them." : "";
-    return `${n} ${drawn} is shown as shares of a column's ${duration(lanes.step_ns)}.${more}`;
+    const columns = `as shares of a column's ${duration(lanes.step_ns)}`;
+    if (!spans) return `${n} What threads did is shown ${columns}. Zoom in for single waits, holds and handoffs.`;
+    const drawn = `${count(spans)} waits and holds are drawn one by one${arrows ? `, ${count(arrows)} handoffs as arrows` : ""}`;
+    return `${n} ${drawn}; the rest is shown ${columns}.${lanes.spans_left_out || !arrows ? " Zoom in for more of them." : ""}`;
   }
 
   /** The table behind the picture: what each thread did in the view, then single events, the longest first. */
@@ -368,8 +370,9 @@ export class Timeline {
     const { lanes, shown } = this;
     if (!lanes || !shown) return { head, rows: [] };
     const view = this.view();
-    const threads = lanes.threads.map((key, lane) => {
-      const parts = sums(lanes, lane, view).slice(0, 4).map(duration);
+    const threads = shown.rows.map(({ key }, row) => {
+      const lane = this.laneOf(row);
+      const parts = lane < 0 ? [UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN] : sums(lanes, lane, view).slice(0, 4).map(duration);
       return ["all of the view", this.name(key), this.clock(view.start_ns), ...parts, ""];
     });
     const { start_ns, end_ns, kind, lane, holder } = lanes.spans;
