@@ -121,8 +121,8 @@ impl Batches {
         }
         self.tell_threads(&mut batch);
         self.sample_cpu(&mut batch);
-        let living = self.gil.threads.iter().filter(|thread| thread.fact.alive);
-        batch.frames = self.frames.look(self.at_ns, living.map(|thread| thread.fact.key));
+        let living = self.gil.shown.iter().map(|&at| self.gil.threads[at].fact.key);
+        batch.frames = self.frames.look(self.at_ns, living);
         if self.scenario.marks {
             self.mark(&mut batch);
         }

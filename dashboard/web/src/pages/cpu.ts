@@ -16,7 +16,7 @@ import { getView, setView } from "../state";
 
 export class CpuPage implements PageView {
   readonly element = h("main", { class: "page" });
-  readonly needs = "cpu";
+  readonly needs = "threads";
   private readonly box = new ChartBox("cpu", "CPU per thread", {
     select: (from_s, to_s) => select(this.context!.session, from_s, to_s),
     cursor: (index) => {

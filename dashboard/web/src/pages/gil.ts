@@ -24,7 +24,7 @@ import type { Distribution, Frame, GilTotals, Range } from "../types";
 
 export class GilPage implements PageView {
   readonly element = h("main", { class: "page" });
-  readonly needs = "totals";
+  readonly needs = "handoffs";
   private readonly where = () => ({ session: this.context!.session.id, range: this.context!.window });
   private readonly events: ChartEvents = { select: (from_s, to_s) => select(this.context!.session, from_s, to_s) };
   private readonly held = new ChartBox("held", "GIL utilization", this.events);

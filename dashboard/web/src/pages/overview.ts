@@ -24,7 +24,7 @@ const SPARKS = [
 
 export class OverviewPage implements PageView {
   readonly element = h("main", { class: "page" });
-  readonly needs = "totals";
+  readonly needs = "blame";
   private readonly facts = h("dl", { class: "facts" });
   private readonly sparks = SPARKS.map((spark) => new Spark(spark.title, spark.page,
     exportButtons(spark.plot, spark.title, () => ({ session: this.session!.id, range: this.window! }))));
