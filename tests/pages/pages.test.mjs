@@ -88,6 +88,20 @@ describe("pages", { skip, concurrency: false }, () => {
     assert.equal(await page.locator("[aria-label='threads_gil table'] tbody tr").count(), threads.length);
   });
 
+  test("the Frames page says what the report says", async () => {
+    await open("#/frames?s=2&last=0", "[aria-label='frames_threads table'] tbody tr");
+    assert.equal((await drawn("main:not([hidden]) canvas")).length, 1);
+    const { frames } = await api(server, "/api/sessions/2/report.json");
+    const rows = (name) => page.locator(`[aria-label='${name} table'] tbody tr`).count();
+    assert.equal(await rows("frames_threads"), frames.threads.length);
+    assert.equal(await rows("frames_modules"), frames.suspended.by_module.length);
+    const first = await text("[aria-label='frames_functions table'] tbody tr");
+    assert.ok(first.startsWith(frames.suspended.top[0].function), first);
+    const count = (await page.locator("main:not([hidden]) .treemap > div").count());
+    assert.equal(count, frames.suspended.by_module.length, "a tile for each module");
+    assert.match(await text("main:not([hidden]) .figure-row"), /Idle\s+\d/);
+  });
+
   test("tables sort by their headings, and the address keeps it", async () => {
     await open("#/gil?s=2&last=0", "[aria-label='threads_gil table'] tbody tr");
     const held = page.locator("[aria-label='threads_gil table'] th button", { hasText: "Held" });
@@ -185,7 +199,7 @@ describe("pages", { skip, concurrency: false }, () => {
   });
 
   test("names that are attacks are shown as names", async () => {
-    for (const name of ["overview", "cpu", "gil", "targets"]) {
+    for (const name of ["overview", "cpu", "gil", "frames", "targets"]) {
       await open(`#/${name}?s=3&last=0`, "main:not([hidden]) td, main:not([hidden]) dd");
       await page.waitForTimeout(300);
       assert.equal(await page.evaluate(() => window.pwned), undefined, name);
@@ -196,7 +210,7 @@ describe("pages", { skip, concurrency: false }, () => {
 
   test("every action has a key", async () => {
     await open("#/overview?s=1", ".spark canvas");
-    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "targets"], ["1", "overview"]]) {
+    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "frames"], ["5", "targets"], ["1", "overview"]]) {
       await page.keyboard.press(key);
       await address(new RegExp(`#/${name}`));
     }
@@ -214,7 +228,7 @@ describe("pages", { skip, concurrency: false }, () => {
   });
 
   test("nothing is wider than the window, in both themes and sizes", async () => {
-    const pages = { overview: "s=1", cpu: "s=1", gil: "s=2&last=0", targets: "", hostile: "s=3&last=0", wide: "s=4&last=0" };
+    const pages = { overview: "s=1", cpu: "s=1", gil: "s=2&last=0", frames: "s=1", targets: "", hostile: "s=3&last=0", wide: "s=4&last=0" };
     const paths = { hostile: "cpu", wide: "cpu" };
     for (const [width, height] of [[1440, 900], [900, 700], [390, 844]]) {
       await page.setViewportSize({ width, height });

@@ -50,6 +50,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     all.extend(distribution("gil.drop_to_release", "drop request to release", drop));
     all.extend(distribution("gil.wake", "release to acquire", of(|all| &all.wake)));
     all.extend(process(snapshot, range));
+    all.extend(frames(snapshot, range));
     all
 }
 
@@ -145,6 +146,18 @@ fn process(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
         figure("process.rss", "memory in RAM, most", Unit::Bytes, rss),
         figure("process.threads", "threads, most", Unit::Count, threads),
         figure("loss.events", "events lost in the whole session", Unit::Count, Some(lost)),
+    ]
+}
+
+/// At the end of the range.
+fn frames(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let figures = snapshot.frames(range).map(|frames| frames.figures()).unwrap_or_default();
+    let bytes = |of: Option<u64>| of.map(|bytes| bytes as f64);
+    let idle = "memory held for frames that do not run";
+    let resident = "memory in RAM, of all held for frames";
+    vec![
+        figure("frames.idle", idle, Unit::Bytes, bytes(figures.idle_bytes)),
+        figure("frames.resident", resident, Unit::Bytes, bytes(figures.resident_bytes)),
     ]
 }
 

@@ -7,7 +7,7 @@ use crate::collect::replay::replay;
 use crate::compare::{Side, compare, write_markdown};
 use crate::hub::SessionId;
 use crate::plot::{self, Plot};
-use crate::recording::{Recorder, decode_chunk, unpack_chunk};
+use crate::recording::{FORMAT_VERSION, Recorder, decode_chunk, unpack_chunk};
 use crate::report;
 use crate::store::{Limits, Store};
 use crate::view::{self, Page, SessionView, View, Wish};
@@ -17,8 +17,8 @@ use std::sync::LazyLock;
 pub fn batches(data: &[u8]) {
     let (how, rest) = data.split_first().unwrap_or((&0, &[]));
     let batches = match how % 2 {
-        0 => unpack_chunk(rest),
-        _ => decode_chunk(rest),
+        0 => unpack_chunk(rest, FORMAT_VERSION),
+        _ => decode_chunk(rest, FORMAT_VERSION),
     };
     let Ok(batches) = batches else { return };
     let limits =

@@ -47,6 +47,7 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
         };
         rows.drain(TILES..).for_each(|row| rest.tally.add(row.tally));
         rows.push(rest);
+        rows.sort_by_key(|row| Reverse(row.tally.bytes));
     }
     let sheet = Sheet {
         title: Plot::FramesByModule.title().into(),

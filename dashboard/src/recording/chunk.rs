@@ -2,6 +2,8 @@
 //!
 //! The writer keeps chunks small, so that the reader can refuse those that would fill its memory.
 
+use super::older::before_frames;
+use super::schema::FORMAT_WITH_FRAMES;
 use crate::batch::Batch;
 
 /// zstd's default: the writer has a second for each chunk.
@@ -25,9 +27,10 @@ pub fn pack(plain: &[u8]) -> Vec<u8> {
     packer.compress(plain).expect("the output grows with the input")
 }
 
-/// The text says what is wrong with the bytes.
-pub fn decode(data: &[u8]) -> Result<Vec<Batch>, String> {
-    unpack(&plain_of(data, PLAIN_BYTES_MAX.max(data.len().saturating_mul(RATIO_MAX)))?)
+/// Batches of a recording of format `version`. The text says what is wrong with the bytes.
+pub fn decode(data: &[u8], version: i64) -> Result<Vec<Batch>, String> {
+    let most = PLAIN_BYTES_MAX.max(data.len().saturating_mul(RATIO_MAX));
+    unpack(&plain_of(data, most)?, version)
 }
 
 /// What was packed, if it is not more than `most` bytes. The text says what is wrong with the bytes.
@@ -41,7 +44,7 @@ pub fn plain_of(data: &[u8], most: usize) -> Result<Vec<u8>, String> {
 }
 
 /// One batch after the other: an empty one takes a few bytes here and hundreds in memory.
-pub fn unpack(plain: &[u8]) -> Result<Vec<Batch>, String> {
+pub fn unpack(plain: &[u8], version: i64) -> Result<Vec<Batch>, String> {
     let failed = |cause: postcard::Error| cause.to_string();
     let (n_batches, mut rest) = postcard::take_from_bytes::<usize>(plain).map_err(failed)?;
     if n_batches > BATCHES_MAX {
@@ -49,7 +52,11 @@ pub fn unpack(plain: &[u8]) -> Result<Vec<Batch>, String> {
     }
     let mut batches = Vec::new();
     for _ in 0..n_batches {
-        let (batch, after) = postcard::take_from_bytes(rest).map_err(failed)?;
+        let (batch, after) = match version {
+            ..FORMAT_WITH_FRAMES => before_frames(rest),
+            _ => postcard::take_from_bytes(rest),
+        }
+        .map_err(failed)?;
         batches.push(batch);
         rest = after;
     }
@@ -59,10 +66,11 @@ pub fn unpack(plain: &[u8]) -> Result<Vec<Batch>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recording::schema::FORMAT_VERSION;
 
     #[test]
     fn a_small_file_cannot_fill_the_memory() {
-        let refused = |plain: &[u8]| decode(&pack(plain)).unwrap_err();
+        let refused = |plain: &[u8]| decode(&pack(plain), FORMAT_VERSION).unwrap_err();
         assert!(refused(&vec![0; PLAIN_BYTES_MAX + 1]).contains("claims to hold"));
         let many = plain(&vec![Batch::default(); BATCHES_MAX + 1]);
         assert!(refused(&many).contains("129 batches"));

@@ -102,7 +102,8 @@ impl Recording {
         let read = self.db.prepare_cached(sql);
         let data = read.and_then(|mut query| query.query_row([piece.id], |row| row.get(0)));
         let data: Vec<u8> = self.failing(data)?;
-        let batches = chunk::decode(&data).map_err(|cause| self.corrupt(piece.id, &cause))?;
+        let batches =
+            chunk::decode(&data, self.version).map_err(|cause| self.corrupt(piece.id, &cause))?;
         Ok(batches.into_iter().flat_map(|batch| batch.events).collect())
     }
 

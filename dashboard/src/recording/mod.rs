@@ -12,6 +12,7 @@
 
 mod chunk;
 mod detail;
+mod older;
 mod read;
 mod rows;
 mod schema;
@@ -24,6 +25,8 @@ mod tests;
 #[cfg(any(test, feature = "fuzz"))]
 pub use chunk::{decode as decode_chunk, unpack as unpack_chunk};
 pub use read::Recording;
+#[cfg(any(test, feature = "fuzz"))]
+pub use schema::FORMAT_VERSION;
 pub use write::Recorder;
 #[cfg(any(test, feature = "generator"))]
 pub use write::write_all_of;

@@ -96,7 +96,7 @@ impl Recording {
             return Ok(None);
         };
         *after = id;
-        chunk::decode(&data).map(Some).map_err(|cause| self.corrupt(id, &cause))
+        chunk::decode(&data, self.version).map(Some).map_err(|cause| self.corrupt(id, &cause))
     }
 
     pub(super) fn corrupt(&self, chunk: i64, cause: &str) -> RecordingError {

@@ -12,6 +12,9 @@ pub const FORMAT_VERSION: i64 = 4;
 /// From this version on chunks say when their events were.
 pub const FORMAT_WITH_EVENT_TIMES: i64 = 3;
 
+/// From this version on batches have what is kept for frames.
+pub const FORMAT_WITH_FRAMES: i64 = 4;
+
 /// See the module's text.
 pub const TABLES: &str = "
 CREATE TABLE meta (          -- about the file: 'gilscope_version', 'finished' ('yes' after a clean end)

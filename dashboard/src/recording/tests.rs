@@ -370,6 +370,16 @@ fn full_frames(key: ThreadKey) -> FramesSample {
     }
 }
 
+#[test]
+fn batches_of_the_format_before_frames_are_read() {
+    let batch = Batch { frames: None, ..full_batch() };
+    let mut bytes = postcard::to_allocvec(&batch).unwrap();
+    assert_eq!(bytes.pop(), Some(0), "what is not there is one byte at the end");
+    let two: Vec<u8> = [&[2][..], &bytes, &bytes].concat();
+    assert_eq!(chunk::unpack(&two, 3).unwrap(), [batch.clone(), batch]);
+    assert!(chunk::unpack(&two, FORMAT_VERSION).is_err());
+}
+
 /// If this fails, old recordings can no longer be read as they were written: raise
 /// `FORMAT_VERSION`, then put the new digest here.
 #[test]

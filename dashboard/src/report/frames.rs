@@ -3,6 +3,7 @@
 use super::schema::Note;
 use crate::batch::{Census, FramesModel, Held, Pinned, Tally};
 use crate::store::{FramesAt, FramesFigures, Range, Snapshot, total};
+use crate::units;
 use serde::Serialize;
 
 /// Rows of a table in the report; the counts beside it are of all.
@@ -74,6 +75,7 @@ pub struct Chunks {
 pub struct ThreadChunks {
     /// 0 for thread states of no thread that is known.
     pub thread_id: u32,
+    pub name: String,
     pub chunks: u32,
     pub bytes: u64,
     pub used_bytes: u64,
@@ -158,6 +160,7 @@ fn chunks(frames: &FramesAt<'_>, figures: &FramesFigures) -> Chunks {
 fn threads(snapshot: &Snapshot<'_>, frames: &FramesAt<'_>) -> Vec<ThreadChunks> {
     let row = |stack: &crate::batch::ThreadStack| ThreadChunks {
         thread_id: snapshot.thread(stack.key).map_or(0, |fact| fact.thread_id),
+        name: snapshot.thread_name(stack.key),
         chunks: stack.chunks,
         bytes: stack.bytes,
         used_bytes: stack.used_bytes,
@@ -166,6 +169,37 @@ fn threads(snapshot: &Snapshot<'_>, frames: &FramesAt<'_>) -> Vec<ThreadChunks> 
     let mut rows: Vec<ThreadChunks> = frames.stacks.iter().map(row).collect();
     rows.sort_by_key(|row| (std::cmp::Reverse(row.bytes), row.thread_id));
     rows
+}
+
+/// The section for a person: what, how many, how much memory.
+pub fn rows(frames: &Frames) -> Vec<[String; 3]> {
+    let row = |what: &str, tally: Option<(u64, u64)>| {
+        tally.map(|(n, bytes)| [what.to_owned(), units::count(n), units::bytes(bytes)])
+    };
+    let held = |held: &Option<FramesHeld>| held.as_ref().map(|held| (held.count, held.bytes));
+    let tally = |tally: Option<Tally>| tally.map(|tally| (tally.count, tally.bytes));
+    let called_once = frames.zombies.as_ref().and_then(|held| held.called_once);
+    let chunks = frames.chunks.as_ref();
+    let parts = [
+        row("frames that code objects keep (zombies)", held(&frames.zombies)),
+        row("of them of code that was called once", tally(called_once)),
+        row("frames on the free list", tally(frames.free_list)),
+        row("chunks of data stacks", chunks.map(|chunks| (chunks.count, chunks.bytes))),
+        row("frames in suspended generators and coroutines", held(&frames.suspended)),
+        row("frames in ended generators and coroutines", held(&frames.exhausted)),
+        row("frame objects that outlive their call", held(&frames.escaped)),
+    ];
+    parts.into_iter().flatten().collect()
+}
+
+/// The sums in a sentence.
+pub fn sentence(frames: &Frames) -> String {
+    let said = |of: Option<u64>| of.map_or(units::UNKNOWN.to_owned(), units::bytes);
+    format!(
+        "{} held for frames that do not run; {} in RAM of all memory held for frames.",
+        said(frames.idle_bytes),
+        said(frames.resident_bytes)
+    )
 }
 
 /// Why parts of the section are null.

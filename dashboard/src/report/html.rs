@@ -1,7 +1,7 @@
 //! The report as one HTML file: plots inside as SVG, no scripts, nothing fetched; prints well.
 
 use super::schema::*;
-use super::{ReportError, experiments, markdown};
+use super::{ReportError, experiments, frames, markdown};
 use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
@@ -57,6 +57,14 @@ pub fn write(
             Err(PlotError::NoData { .. }) => {}
             Err(other) => return Err(other.into()),
         }
+    }
+    if let Some(frames) = &report.frames {
+        writeln!(out, "<h2>Frames</h2><p>{}</p>", frames::sentence(frames))?;
+        head(out, &["", "count", "memory"], 1)?;
+        for [what, figures @ ..] in frames::rows(frames) {
+            row(out, &[what], figures)?;
+        }
+        writeln!(out, "</table>")?;
     }
     write_threads(report, out)?;
     write_blame(report, out)?;

@@ -1,6 +1,7 @@
 //! The report as Markdown: short enough for an issue or a chat.
 
 use super::experiments;
+use super::frames::Frames;
 use super::schema::*;
 use crate::findings::Finding;
 use crate::units::{UNKNOWN, count, duration, escape_markdown, maybe, percent};
@@ -36,6 +37,9 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
         }
     }
     write_threads(report, out)?;
+    if let Some(frames) = &report.frames {
+        write_frames(frames, out)?;
+    }
     if let Some(blame) = &report.blame {
         write_blame(report, blame, out)?;
     }
@@ -115,6 +119,15 @@ fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {
         )?;
     }
     left_out(threads.len(), "threads", out)
+}
+
+fn write_frames(frames: &Frames, out: &mut impl Write) -> Result<()> {
+    writeln!(out, "\n## Frames\n\n{}\n", super::frames::sentence(frames))?;
+    writeln!(out, "| | count | memory |\n|---|--:|--:|")?;
+    for [what, n, bytes] in super::frames::rows(frames) {
+        writeln!(out, "| {what} | {n} | {bytes} |")?;
+    }
+    Ok(())
 }
 
 fn write_blame(report: &Report, blame: &[Blame], out: &mut impl Write) -> Result<()> {

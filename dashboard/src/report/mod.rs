@@ -5,7 +5,7 @@
 
 mod build;
 pub mod experiments;
-mod frames;
+pub mod frames;
 mod html;
 mod markdown;
 mod schema;

@@ -6,7 +6,10 @@
 use super::{Frame, SessionView, View};
 use crate::findings::findings;
 use crate::hub::SessionId;
-use crate::store::{CpuSeries, GilSeries, ProcessSeries, Range, Snapshot};
+use crate::report::frames;
+use crate::store::{
+    CpuSeries, FramesFigures, FramesSeries, GilSeries, ProcessSeries, Range, Snapshot,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -20,6 +23,7 @@ pub enum Page {
     Overview,
     Cpu,
     Gil,
+    Frames,
 }
 
 /// One message.
@@ -70,9 +74,14 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
         Page::Overview => parts.extend([cpu(), gil(), process(), totals()]),
         Page::Cpu => parts.push(cpu()),
         Page::Gil => parts.extend([gil(), totals()]),
+        Page::Frames => {
+            parts.push(("frames", frames_of(id, snapshot.frames_series(charted, view.px()))));
+            parts.push(table("kept", json!(frames::build(snapshot, range, |at_ns| at_ns as i64))));
+        }
     }
     match page {
         _ if !tables => {}
+        Page::Frames => {}
         Page::Overview => {
             parts.extend([table("findings", json!(findings(snapshot, range))), blame()]);
         }
@@ -149,6 +158,34 @@ fn gil(id: SessionId, series: Option<&GilSeries>) -> Part {
     ];
     for (name, values) in columns {
         frame.column(name, values.iter().copied());
+    }
+    Part::Binary(frame.finish())
+}
+
+/// One of the figures of a moment.
+type FramesFigure = fn(&FramesFigures) -> Option<u64>;
+
+/// Without columns when the probe has no figures.
+fn frames_of(id: SessionId, series: Option<FramesSeries>) -> Part {
+    let Some(series) = series else {
+        return Part::Binary(Frame::new(json!({ "part": "frames", "session": id }), 0).finish());
+    };
+    let header = json!({ "part": "frames", "session": id, "range": series.range,
+        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut frame = Frame::new(header, series.pixels.count);
+    let columns: [(&str, FramesFigure); 7] = [
+        ("idle_bytes", |f| f.idle_bytes),
+        ("resident_bytes", |f| f.resident_bytes),
+        ("zombie_bytes", |f| f.zombie_bytes),
+        ("free_list_bytes", |f| f.free_list_bytes),
+        ("slack_bytes", |f| f.slack_bytes),
+        ("cached_bytes", |f| f.cached_bytes),
+        ("used_bytes", |f| f.used_bytes),
+    ];
+    for (name, of) in columns {
+        let value = |point: &Option<FramesFigures>| point.as_ref().and_then(of);
+        let values = series.points.iter().map(value);
+        frame.column(name, values.map(|value| value.map_or(f32::NAN, |bytes| bytes as f32)));
     }
     Part::Binary(frame.finish())
 }

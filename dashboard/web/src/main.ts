@@ -10,6 +10,7 @@ import { h, show } from "./dom";
 import { addKeys, explainKeys, listen, showKeys } from "./keys";
 import { CpuPage } from "./pages/cpu";
 import { ExperimentsPage } from "./pages/experiments";
+import { FramesPage } from "./pages/frames";
 import { GilPage } from "./pages/gil";
 import { OverviewPage } from "./pages/overview";
 import { TargetsPage } from "./pages/targets";
@@ -40,7 +41,7 @@ let drawn: unknown[] = [];
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
-const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), experiments: new ExperimentsPage() };
+const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), frames: new FramesPage(), experiments: new ExperimentsPage() };
 const waiting = new Waiting();
 const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];
 const skip = h("a", { class: "skip", href: "#content", click: (event: Event) => {

@@ -1,7 +1,7 @@
 // What the server sends, as `dashboard/src/view` and `store/answers.rs` write it. Times are ns of the
 // session's clock unless a name says `unix`.
 
-export type Page = "overview" | "cpu" | "gil" | "targets" | "experiments";
+export type Page = "overview" | "cpu" | "gil" | "frames" | "targets" | "experiments";
 
 export interface Range { start_ns: number; end_ns: number }
 /** A range of a session. */
@@ -44,7 +44,7 @@ export interface Band { of: BandOf; name: string; cpu_ns: number; parts?: BandPa
 
 /** A binary message: value i of each column stands for `start_ns + i * step_ns`. */
 export interface Frame {
-  part: "cpu" | "gil" | "process";
+  part: "cpu" | "gil" | "process" | "frames";
   session: number;
   range?: Range;
   start_ns?: number;
@@ -138,6 +138,36 @@ export interface Cost {
   hook_cores_estimate: number | null;
 }
 
+/** Frames of one kind, as a census found them. */
+export interface FrameModule { module: string; count: number; bytes: number }
+export interface FrameFunction { function: string; file: string; line: number; count: number; bytes: number }
+export interface FramesHeld {
+  count: number;
+  bytes: number;
+  called_once: { count: number; bytes: number } | null;
+  by_module: FrameModule[];
+  top: FrameFunction[];
+}
+export interface FrameThread { thread_id: number; name: string; chunks: number; bytes: number; used_bytes: number; resident_bytes: number | null }
+
+/** What the interpreter holds for frames: the section `frames` of the report. */
+export interface FramesKept {
+  model: "zombie" | "chunk";
+  at_ns: number;
+  idle_bytes: number | null;
+  resident_bytes: number | null;
+  zombies: FramesHeld | null;
+  free_list: { count: number; bytes: number } | null;
+  pinned: { pools: number; pools_alone: number; arenas: number } | null;
+  chunks: { count: number; bytes: number; used_bytes: number; idle_bytes: number | null; cached_bytes: number | null; resident_bytes: number | null } | null;
+  threads_unread: number;
+  threads: FrameThread[];
+  suspended: FramesHeld | null;
+  exhausted: FramesHeld | null;
+  escaped: FramesHeld | null;
+  census: { at_ns: number; took_ns: number; looked_at_bytes: number; swapped_bytes: number; gil_held_ns: number } | null;
+}
+
 /** A remedy on trial; rows are [figure, before, after, change], as the report shows them. */
 export interface Experiment {
   remedy: string;
@@ -207,6 +237,8 @@ export interface Parts {
   cpu?: Frame;
   gil?: Frame;
   process?: Frame;
+  frames?: Frame;
+  kept?: FramesKept | null;
   totals?: GilTotals | null;
   findings?: Finding[];
   cost?: Cost;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::collect::generate::Scenario;
 use crate::collect::replay::replay;
+use crate::recording::schema::FORMAT_VERSION;
 use crate::recording::write_all_of;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ fn the_state_of_any_chunk_and_the_chunks_after_it_give_the_whole() {
         for id in 1..=saved {
             let sql = "SELECT data FROM chunks WHERE id = ?";
             let data: Vec<u8> = db.query_row(sql, [id], |row| row.get(0)).unwrap();
-            keeper.follow(&db, &chunk::decode(&data).unwrap()).unwrap();
+            keeper.follow(&db, &chunk::decode(&data, FORMAT_VERSION).unwrap()).unwrap();
         }
         keeper.save(&db).unwrap();
         db.execute("UPDATE state SET chunk = ?", [saved]).unwrap();

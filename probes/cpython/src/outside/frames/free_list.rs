@@ -54,7 +54,7 @@ impl FreeList {
             Self::Static(number, Some(head)) => one(number, head),
             // The compiler chose the order of two neighbours.
             Self::Static(number, None) => {
-                let before = number.is_multiple_of(8).then(|| number - 8);
+                let before = number.checked_sub(8).filter(|_| number.is_multiple_of(8));
                 let behind = (number + 4).next_multiple_of(8);
                 core::iter::once(behind).chain(before).find_map(|head| one(number, head))
             }
