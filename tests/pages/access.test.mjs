@@ -25,9 +25,10 @@ describe("accessibility", { skip, concurrency: false }, () => {
   const said = (shape) => until("what is said", () => page.locator(".for-screen-readers[aria-live]").allInnerTexts(),
     (texts) => texts.some((text) => shape.test(text)));
 
-  test("axe finds nothing on any page, in light and in dark", async () => {
+  test("axe finds nothing on any page, in light and in dark, and on a phone", async () => {
     await page.goto(server.origin);
-    for (const colorScheme of ["light", "dark"]) {
+    for (const [colorScheme, width, height] of [["light", 1440, 900], ["dark", 1440, 900], ["light", 390, 844]]) {
+      await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       for (const hash of PAGES) {
         await open(hash, "main:not([hidden]) :is(td, dd):visible");
@@ -37,9 +38,10 @@ describe("accessibility", { skip, concurrency: false }, () => {
         const found = await page.evaluate((values) => window.axe.run(document, { runOnly: { type: "tag", values } }), RULES);
         assert.ok(found.passes.length > 20, `axe looked at ${hash}`);
         const faults = found.violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 120)).join(" ")}`);
-        assert.deepEqual(faults, [], `${hash} in ${colorScheme}`);
+        assert.deepEqual(faults, [], `${hash} in ${colorScheme}, ${width} px wide`);
       }
     }
+    await page.setViewportSize({ width: 1440, height: 900 });
     await page.emulateMedia({ colorScheme: "light", reducedMotion: null });
   });
 

@@ -3,7 +3,8 @@
 // beside their aims, writes them to target/pages-bench.json, and judges nothing.
 //
 // Opened are a generated session of 300 threads and, by the program itself, the recording that
-// PAGES_RECORDING names; the example `generate` makes one of any length, a day takes it hours.
+// PAGES_RECORDING names; the example `generate` makes one: `generate day.gilscope 86400 40 1000 1000` is a day,
+// and takes it minutes.
 import { writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { built, startBrowser, startServer, TARGET } from "./harness.mjs";

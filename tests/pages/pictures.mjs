@@ -8,20 +8,20 @@ import { startGilscope } from "./served.mjs";
 
 const ASSETS = fileURLToPath(new URL("../../dashboard/assets", import.meta.url));
 const BYTES_MAX = 350_000;
-/** What to look at, and what tells that it is drawn. */
+/** What to look at, what tells that it is drawn, and how high it is. */
 const PAGES = {
-  "cpu-page": ["#/cpu?s=1&last=30", ".stack canvas"],
-  "gil-page": ["#/gil?s=1&last=30", "main:not([hidden]) canvas"],
-  overview: ["#/overview?s=1&last=30", ".spark canvas"],
+  "cpu-page": ["#/cpu?s=1&last=30", ".stack canvas", 800],
+  "gil-page": ["#/gil?s=1&last=30", "main:not([hidden]) canvas", 1120],
+  overview: ["#/overview?s=1&last=30", ".spark canvas", 800],
 };
 
 const folder = mkdtempSync(`${tmpdir()}/gilscope-pictures-`);
 const daemon = await startGilscope(["demo", "-o", `${folder}/demo`, "-d", "26s"]);
 const { browser, page } = await startBrowser(daemon);
 try {
-  await page.setViewportSize({ width: 1280, height: 800 });
   await page.waitForTimeout(25_000); // a chart that is full tells more
-  for (const [name, [hash, ready]] of Object.entries(PAGES)) {
+  for (const [name, [hash, ready, height]] of Object.entries(PAGES)) {
+    await page.setViewportSize({ width: 1280, height });
     for (const colorScheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme });
       await page.goto(`${daemon.origin}/${hash}`);

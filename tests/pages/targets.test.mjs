@@ -71,7 +71,7 @@ describe("targets", { skip, concurrency: false }, () => {
     await open("#/overview");
     const cost = (name) => page.locator(".cost dt", { hasText: name }).locator("xpath=following-sibling::dd[1]").innerText();
     await until("CPU", () => cost("CPU of gilscope"), (text) => /^[\d.]+ % of a core/.test(text));
-    const [, mib] = /^([\d.]+) MiB$/.exec(await cost("Memory of gilscope"));
+    const [, mib] = /^([\d.]+) MiB$/.exec(await until("memory", () => cost("Memory of gilscope"), (text) => text.endsWith(" MiB")));
     const resident = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${gilscope.pid}/status`, "utf8"))[1] / 1024;
     assert.ok(mib > resident / 2 && mib < resident * 2, `${mib} MiB shown, the kernel says ${resident}`);
     const maps = readFileSync(`/proc/${program.pid}/maps`, "utf8").split("\n").filter((line) => line.includes("/memfd:gilscope"));

@@ -203,7 +203,8 @@ explainKeys("On a chart", [
 ], () => getView().page !== "targets");
 
 onView((view, before) => {
-  if (view.session !== before.session) parts = {};
+  // An address may also leave out the session that is shown anyway.
+  if (current()?.id !== chosen(sessions ?? [], before.session)?.id) parts = {};
   if (view.page === "targets" && before.page !== "targets") void targets.look();
   subscribe();
   schedule();

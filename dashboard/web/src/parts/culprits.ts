@@ -1,15 +1,14 @@
 // Who makes others wait, on the overview: one row a function, whatever thread or line it ran in.
 
 import { h, setText } from "../dom";
-import { baseName, count, duration, percent } from "../format";
+import { count, duration, percent } from "../format";
 import { setView } from "../state";
 import type { BlameRow, Rows } from "../types";
+import { byFunction, type Culprit } from "./byfunction";
 import { reveal } from "./reveal";
 import { bar, Table, type Column } from "./table";
 
 const ROWS_MAX = 6;
-
-export interface Culprit { name: string; where: string; path: string; threads: string[]; wait_ns: number; waits: number; share: number }
 
 export class Culprits {
   readonly element = h("div");
@@ -26,30 +25,6 @@ export class Culprits {
     const more = all.length > ROWS_MAX || n_rows > rows.length ? " Lines, and all others, are on the GIL page." : "";
     setText(this.note, all.length ? `What a thread ran with the GIL in hand while others waited for it.${more}` : "");
   }
-}
-
-/** Rows of blame by what was run, the costliest first; `share` is of all waiting in the rows. Waits in
- *  which nobody looked are a row of their own. */
-export function byFunction(rows: BlameRow[]): Culprit[] {
-  const all = new Map<string, Culprit>();
-  const total_ns = rows.reduce((sum, row) => sum + row.wait_inflicted_ns, 0);
-  for (const row of rows) {
-    if (row.wait_inflicted_ns <= 0) continue;
-    const key = `${row.function}\n${row.file}\n${row.native_module}`;
-    const found = all.get(key) ?? { ...namesOf(row), threads: [], wait_ns: 0, waits: 0, share: 0 };
-    found.wait_ns += row.wait_inflicted_ns;
-    found.waits += row.waits;
-    found.share = found.wait_ns / total_ns;
-    if (!found.threads.includes(row.thread_name)) found.threads.push(row.thread_name);
-    all.set(key, found);
-  }
-  return [...all.values()].sort((a, b) => b.wait_ns - a.wait_ns);
-}
-
-function namesOf(row: BlameRow): { name: string; where: string; path: string } {
-  if (row.function === null) return { name: "not looked at", where: "", path: "" };
-  const native = row.native_module === null ? "" : ` · C code of ${baseName(row.native_module).split(".")[0]}`;
-  return { name: row.function, where: `${baseName(row.file ?? "")}${native}`, path: row.file ?? "" };
 }
 
 function columns(): Column<Culprit>[] {
