@@ -46,7 +46,7 @@ pub struct FramesReader {
     pages: Arc<Pages>,
     model: FramesModel,
     looked_ns: Option<u64>,
-    running: Option<JoinHandle<Result<Census, String>>>,
+    running: Option<JoinHandle<Result<Option<Census>, String>>>,
     /// When the last census ended and what it took.
     counted: Option<(u64, u64)>,
     no_census: Option<String>,
@@ -152,6 +152,7 @@ impl FramesReader {
         let running = self.running.take_if(|running| running.is_finished())?;
         match running.join() {
             Ok(Ok(census)) => {
+                let census = census?;
                 self.counted = Some((census.at_ns, census.took_ns));
                 Some(census)
             }

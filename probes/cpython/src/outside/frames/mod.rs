@@ -281,7 +281,7 @@ impl FrameFacts {
     /// Frames that the interpreters at `interpreters` keep for any call, and their bytes. `None` where there is no such
     /// list (3.11 and later), it was not found, or it changed each time it was read.
     pub fn free_list(&self, memory: &impl Memory, interpreters: &[u64]) -> Option<(u64, u64)> {
-        let list = self.free_list?;
+        let list = self.free_list.filter(|_| !interpreters.is_empty())?;
         (0..4).find_map(|_| list.walk(memory, interpreters, |frame| self.free(memory, frame)))
     }
 
