@@ -19,6 +19,19 @@ pub struct Probes {
     pub cpu: bool,
     /// What the interpreter keeps for frames, read from outside.
     pub frames: bool,
+    /// Thread states, recorded from inside; it stands on the GIL probe.
+    pub tstate: bool,
+}
+
+impl Probes {
+    /// Those that the agent is asked for (`wire::plan::probe`).
+    fn wire(self) -> u32 {
+        match (self.gil, self.tstate) {
+            (true, true) => probe::GIL | probe::TSTATE,
+            (true, false) => probe::GIL,
+            (false, _) => 0,
+        }
+    }
 }
 
 /// How to get into the process.
@@ -121,6 +134,7 @@ impl Plan {
                 gil: probes.contains(&"gil".to_owned()),
                 cpu: probes.contains(&"cpu".to_owned()),
                 frames: probes.contains(&"frames".to_owned()),
+                tstate: probes.contains(&"tstate".to_owned()),
             },
             method: match text(layers, "method") {
                 "preload" => Method::Preload,
@@ -181,7 +195,7 @@ impl Plan {
     /// The part that the agent reads.
     pub fn wire(&self) -> wire::plan::Plan {
         wire::plan::Plan {
-            probes: if self.probes.gil { probe::GIL } else { 0 },
+            probes: self.probes.wire(),
             mode: self.gil_mode as u32,
             blame_ration_ns: self.gil_blame_ration.as_nanos() as u64,
             long_hold_ns: self.gil_long_hold.as_nanos() as u64,
@@ -266,7 +280,7 @@ mod tests {
         assert_eq!(colors, [Color::Auto, Color::Always, Color::Never]);
         assert_eq!(
             plan(&[("probes", "cpu")]).unwrap().probes,
-            Probes { gil: false, cpu: true, frames: false }
+            Probes { gil: false, cpu: true, tstate: false, frames: false }
         );
     }
 

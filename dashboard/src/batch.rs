@@ -209,6 +209,61 @@ pub struct Event {
     pub drop_to_release_ns: u64,
 }
 
+/// Who calls for thread states: an object, and the function in it if it is exported.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallerFact {
+    /// 1 and up; 0 stands for what no caller accounts for.
+    pub caller: u32,
+    /// File name of the object.
+    pub module: String,
+    pub function: Option<String>,
+}
+
+/// What one caller did about thread states. `wire::tstate` says what is what.
+///
+/// The five parts of fresh cycles, from `create_ns` on, add up to them; so do the four of kept ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateCounters {
+    /// Ensures that made a state; that found one and took the GIL; that found the GIL held.
+    pub fresh: u64,
+    pub kept: u64,
+    pub nested: u64,
+    /// States made by the caller itself (`PyThreadState_New`).
+    pub made: u64,
+    /// Fresh states that Release tore down.
+    pub fresh_deleted: u64,
+    /// States that extensions deleted themselves; of caller 0 only.
+    pub deleted: u64,
+    /// Threads that came from there.
+    pub threads: u64,
+    /// Ensures of threads without a slot: counted, not timed.
+    pub unseen_fresh: u64,
+    pub unseen_other: u64,
+    /// Data-stack chunks mapped in cycles, and unmapped at their end.
+    pub maps: u64,
+    pub unmaps: u64,
+    /// Cycles that are over, of fresh and made states; all are timed.
+    pub cycles: u64,
+    pub create_ns: u64,
+    pub gil_wait_ns: u64,
+    pub run_ns: u64,
+    pub chunk_ns: u64,
+    pub delete_ns: u64,
+    /// Kept cycles that were timed: about one in eight.
+    pub kept_cycles: u64,
+    pub kept_create_ns: u64,
+    pub kept_gil_wait_ns: u64,
+    pub kept_run_ns: u64,
+    pub kept_delete_ns: u64,
+}
+
+/// Cumulative counters of one caller.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StateTotal {
+    pub caller: u32,
+    pub counters: StateCounters,
+}
+
 /// A labelled moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
@@ -268,4 +323,7 @@ pub struct Batch {
     pub changes: Vec<Change>,
     /// Null when nothing was looked at, or the probe is off or cannot work (then `notes` says why).
     pub frames: Option<FramesSample>,
+    pub callers: Vec<CallerFact>,
+    /// Only callers whose counters changed; caller 0 comes first, as soon as the probe records.
+    pub states: Vec<StateTotal>,
 }

@@ -16,5 +16,6 @@ mod names;
 mod run_form;
 mod scribbler;
 mod shares;
+mod states;
 mod tries;
 mod witnessed;

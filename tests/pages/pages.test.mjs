@@ -210,7 +210,7 @@ describe("pages", { skip, concurrency: false }, () => {
 
   test("every action has a key", async () => {
     await open("#/overview?s=1", ".spark canvas");
-    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "frames"], ["5", "targets"], ["1", "overview"]]) {
+    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "states"], ["5", "frames"], ["6", "targets"], ["1", "overview"]]) {
       await page.keyboard.press(key);
       await address(new RegExp(`#/${name}`));
     }

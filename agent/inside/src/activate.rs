@@ -4,6 +4,7 @@
 
 use crate::boot::{Failure, is_called_off, refused};
 use crate::calibrate::Gil;
+use crate::states;
 use crate::symbols::call;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use suite::gil::hooks;
@@ -97,8 +98,13 @@ fn swap(
 }
 
 /// Every hook that may stand in a GOT.
-pub(crate) fn all_hooks() -> [extern "C" fn(); 6] {
+pub(crate) fn all_hooks() -> [extern "C" fn(); 10] {
+    let [mmap, munmap, dlsym, new_state] = states::own_hooks();
     [
+        mmap,
+        munmap,
+        dlsym,
+        new_state,
         hooks::sem_post,
         hooks::sem_wait,
         hooks::thread_state_swap,

@@ -11,6 +11,7 @@ use crate::detach;
 use crate::entry::stage;
 use crate::guard;
 use crate::segment::{give_up, wipe_on_fork};
+use crate::states;
 use crate::symbols::{self, Api, Hooked};
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
@@ -24,6 +25,7 @@ use suite::memory::{Own, gettid, number, syscall, thread_pointer};
 use suite::object;
 use suite::slots::find_tid_offset;
 use wire::clock::ClockKind;
+use wire::plan::probe;
 use wire::segment::{Header, Layout, error, status};
 
 unsafe extern "C" {
@@ -122,6 +124,7 @@ pub(crate) fn is_called_off(header: &Header) -> bool {
 fn boot(header: &'static Header) -> Result<(), Failure> {
     let (api, version) = look_around(header)?;
     let hooked = Hooked::find();
+    states::resolve();
     if !api.is_initialized() || !api.has_gil() {
         return Err((status::NO_GIL_YET, error::NONE));
     }
@@ -181,14 +184,21 @@ fn with_gil(
         // Without it acquires are dated less well (see `suite::gil::semaphore`); nothing else is lost.
         let _ = got::prepare_own(&module, &SWAP, hooked.of(SWAP.name));
     }
+    let mut kept_pair_ns = 0;
     let result =
         calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
             check(&gil, semaphore)?;
+            if header.plan.probes & probe::TSTATE != 0 {
+                kept_pair_ns = states::kept_pair_ns(api);
+            }
             describe(header, api, version, &gil);
             start_blame(header, api, version, gil.thread_state);
             activate(header, &layout, &module, &gil, semaphore)
         });
     calibrate::end();
+    if result.is_ok() {
+        states::begin(header, api, &module, hooked, semaphore, kept_pair_ns);
+    }
     result
 }
 

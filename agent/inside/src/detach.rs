@@ -3,12 +3,12 @@
 //! Every hook of 3.x runs under one of the GIL's two mutexes. A thread of our own makes the hooks pass
 //! through and waits until it has seen both mutexes free: then nobody is inside a hook any more, and
 //! whoever locks one later finds no `cond` that matches. 2.7 has no mutex; its hooks count themselves
-//! in and out.
+//! in and out. The hooks of the thread state probe run outside the mutexes and have seats.
 
 use crate::activate::all_hooks;
 use crate::boot::start_thread;
 use crate::entry::{stage, step};
-use crate::segment;
+use crate::{segment, states};
 use core::ffi::c_void;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -17,6 +17,7 @@ use core::sync::atomic::{
 use suite::got;
 use suite::hot::HOT;
 use suite::memory::{number, syscall};
+use suite::tstate::imports;
 use wire::segment::status;
 
 /// The GIL's mutexes as calibration saw them; 0 where there is none.
@@ -53,8 +54,9 @@ fn take_out() {
     while HOT.inside.load(SeqCst) != 0 {
         stand_aside();
     }
+    states::wait_until_out();
     suite::gil::priority::leave(&HOT);
-    let shared = got::restore(&all_hooks());
+    let shared = got::restore(&all_hooks()) + imports::restore();
     let (address, bytes) = HOT.clear();
     header.shared_entries.store(shared, Relaxed);
     header.status.store(status::DETACHED, Release);

@@ -10,6 +10,7 @@ use crate::boot::{self, look_around, start_blame};
 use crate::calibrate::Gil;
 use crate::entry::{close, stage};
 use crate::segment;
+use crate::states;
 use crate::symbols::Hooked;
 use core::arch::naked_asm;
 use core::ffi::{CStr, c_char};
@@ -92,6 +93,7 @@ pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) 
 fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     let (api, _) = look_around(header)?;
     let hooked = Hooked::find();
+    states::resolve();
     let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     if has_semaphore(&module) {
         return Err((status::NO_GIL_YET, 0));
@@ -155,6 +157,7 @@ fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
         header.patched.fetch_add(n, Relaxed);
     }
     got::restore(&[mutex_init, cond_init, cond_signal]);
+    states::begin(header, &api, &module, &Hooked::find(), false, 0);
     Ok(())
 }
 

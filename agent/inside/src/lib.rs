@@ -24,6 +24,8 @@ mod learn;
 #[cfg(feature = "agent")]
 mod segment;
 #[cfg(feature = "agent")]
+mod states;
+#[cfg(feature = "agent")]
 mod symbols;
 
 /// Never reached: tests/tidy proves that the library contains no panic. If it were, the process

@@ -61,7 +61,7 @@ pub(crate) fn call(function: &AtomicPtr<()>, [a, b, c]: [u64; 3]) -> c_int {
 /// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.
 ///
 /// Found before the GIL is taken, since the loader's lock may be held by a thread that waits for it.
-pub(crate) struct Hooked([(&'static CStr, u64); 11]);
+pub(crate) struct Hooked([(&'static CStr, u64); 16]);
 
 impl Hooked {
     pub(crate) fn find() -> Self {
@@ -77,6 +77,11 @@ impl Hooked {
             c"pthread_exit",
             c"pause",
             c"PyThreadState_Swap",
+            c"PyThreadState_New",
+            c"mmap",
+            c"mmap64",
+            c"munmap",
+            c"dlsym",
         ];
         Self(names.map(|name| (name, find_in_libc(name))))
     }

@@ -12,6 +12,7 @@ use super::mapping::Mapping;
 use super::memory::TargetMemory;
 use super::native::{NativeSampler, PcSample};
 use super::policy::Wanted;
+use super::states::StatesReader;
 use super::threads::Registry;
 use crate::batch::{Batch, Ended, ThreadKey};
 use crate::remedy::Remedy;
@@ -46,6 +47,7 @@ pub struct Live {
     registry: Registry,
     cpu: CpuSampler,
     gil: GilReader,
+    states: StatesReader,
     codes: Codes,
     frames: Option<FramesReader>,
     python: Option<Python>,
@@ -71,6 +73,7 @@ impl Live {
             registry: Registry::new(pid),
             cpu: CpuSampler::new(pid, identity.inner_pid() != pid).map_err(|_| Gone)?,
             gil: GilReader::default(),
+            states: StatesReader::default(),
             codes: Codes::default(),
             frames: None,
             python: None,
@@ -86,6 +89,7 @@ impl Live {
         self.wanted.ask(mapping.header(), self.clock.now());
         self.mapping = Some(mapping);
         self.gil = GilReader::new(plan);
+        self.states = StatesReader::default();
         self.codes = Codes::default();
     }
 
@@ -226,6 +230,9 @@ impl Live {
         batch.lost = look.lost;
         batch.notes = look.notes;
         batch.codes = self.codes.take_news();
+        if let Some(states) = self.states.read(mapping, self.pid) {
+            states.tell(&mut batch);
+        }
         if let Some(python) = &mut self.python {
             python.tell_native(&mut batch);
             let ids = self.gil.blamed().iter().filter_map(|key| self.registry.thread_id(*key));

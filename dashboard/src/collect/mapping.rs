@@ -15,6 +15,7 @@ use wire::ring::Entry;
 use wire::segment::{ABI_VERSION, Header, Layout, MAGIC, N_BLAMES, N_CODES, N_HANDOFFS, PAGE};
 use wire::slot::Slot;
 use wire::totals::{Blame, GilTotals, Handoff};
+use wire::tstate::{Caller, N_CALLERS, StateTotals};
 
 /// The bytes of a new segment's first page.
 pub fn header_page(
@@ -88,6 +89,14 @@ impl Mapping {
 
     pub fn blames(&self) -> &[Blame] {
         self.many(self.layout.blames(), N_BLAMES)
+    }
+
+    pub fn state_totals(&self) -> &StateTotals {
+        self.at(self.layout.state_totals())
+    }
+
+    pub fn callers(&self) -> &[Caller] {
+        self.many(self.layout.callers(), N_CALLERS)
     }
 
     pub fn n_slots(&self) -> usize {

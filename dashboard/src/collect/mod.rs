@@ -15,5 +15,6 @@ mod native;
 pub mod policy;
 pub mod replay;
 mod slots;
+mod states;
 mod sums;
 pub mod threads;

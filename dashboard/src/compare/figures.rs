@@ -1,6 +1,7 @@
 //! A range in figures that may be laid beside those of another range: nothing in them grows with its
 //! length. Also what `gilscope check` looks at.
 
+use crate::batch::StateCounters;
 use crate::store::{BandParts, Distribution, Range, Snapshot, ThreadRow, total};
 use serde::Serialize;
 
@@ -49,6 +50,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let drop = of(|all| &all.drop_to_release);
     all.extend(distribution("gil.drop_to_release", "drop request to release", drop));
     all.extend(distribution("gil.wake", "release to acquire", of(|all| &all.wake)));
+    all.extend(states(snapshot, range));
     all.extend(process(snapshot, range));
     all.extend(frames(snapshot, range));
     all
@@ -135,6 +137,27 @@ fn distribution(name: &str, title: &str, of: Option<&Distribution>) -> Vec<Figur
         figure(&format!("{name}.{part}"), &format!("{title} {part}"), Unit::Ns, ns(pick))
     };
     quantiles.map(one).to_vec()
+}
+
+fn states(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let totals = snapshot.states(range);
+    let length_ns = totals.as_ref().map_or(0, |totals| totals.range.length_ns());
+    let all = totals.map(|totals| totals.all);
+    let each = |sum: fn(&StateCounters) -> u64| all.and_then(|all| per(sum(&all), all.cycles));
+    let rate = |sum: fn(&StateCounters) -> u64| all.and_then(|all| per(sum(&all), length_ns));
+    let per_s = |sum| rate(sum).map(|per_ns| per_ns * 1e9);
+    let made = per_s(StateCounters::created);
+    vec![
+        figure("tstate.calls", "PyGILState_Ensure", Unit::PerSecond, per_s(StateCounters::calls)),
+        figure("tstate.created", "thread states made", Unit::PerSecond, made),
+        figure(
+            "tstate.cost",
+            "making and deleting them",
+            Unit::Cores,
+            rate(StateCounters::cost_ns),
+        ),
+        figure("tstate.cycle", "the same, for one", Unit::Ns, each(StateCounters::cost_ns)),
+    ]
 }
 
 fn process(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {

@@ -16,6 +16,7 @@ mod lanes;
 mod memory;
 mod patterns;
 mod png;
+mod states;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -59,6 +60,10 @@ pub enum Plot {
     FramesResident,
     /// A treemap of whose frames it is held for.
     FramesByModule,
+    /// Thread states made and deleted over time.
+    TstateRate,
+    /// What one cycle through a temporary thread state takes.
+    TstateCost,
 }
 
 /// A form that a plot can take.
@@ -81,7 +86,7 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Cpu,
         Self::CpuParts,
         Self::GilUtilization,
@@ -96,6 +101,8 @@ impl Plot {
         Self::Memory,
         Self::FramesResident,
         Self::FramesByModule,
+        Self::TstateRate,
+        Self::TstateCost,
     ];
 
     pub fn name(self) -> &'static str {
@@ -114,6 +121,8 @@ impl Plot {
             Self::Memory => "memory",
             Self::FramesResident => "frames-resident",
             Self::FramesByModule => "frames-by-module",
+            Self::TstateRate => "tstate-rate",
+            Self::TstateCost => "tstate-cost",
         }
     }
 
@@ -137,6 +146,8 @@ impl Plot {
             Self::Memory => "Memory and threads",
             Self::FramesResident => "Memory held for frames",
             Self::FramesByModule => "Frames by module",
+            Self::TstateRate => "Thread states made",
+            Self::TstateCost => "Cost of a temporary thread state",
         }
     }
 
@@ -150,9 +161,13 @@ impl Plot {
         let section = match self {
             Self::Cpu | Self::CpuParts | Self::Memory => "process",
             Self::FramesResident | Self::FramesByModule => "frames",
+            Self::TstateRate | Self::TstateCost => "thread_states",
             _ => "gil",
         };
-        let known = snapshot.notes().get(section).cloned();
+        let notes = snapshot.notes();
+        // Thread states stand on the GIL probe.
+        let of_gil = || (section != "process").then(|| notes.get("gil")).flatten();
+        let known = notes.get(section).or_else(of_gil).cloned();
         let reason = known.unwrap_or_else(|| "nothing was recorded in this range".into());
         PlotError::NoData { plot: self.name(), reason }
     }
@@ -224,6 +239,7 @@ pub fn svg(
         Plot::Memory => memory::draw(snapshot, range),
         Plot::FramesResident => frames_resident::draw(snapshot, range),
         Plot::FramesByModule => frames_by_module::draw(snapshot, range),
+        Plot::TstateRate | Plot::TstateCost => states::draw(snapshot, plot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
 }
@@ -247,6 +263,7 @@ fn table(
         Plot::Memory => memory::table(snapshot, range),
         Plot::FramesResident => frames_resident::table(snapshot, range),
         Plot::FramesByModule => frames_by_module::table(snapshot, range),
+        Plot::TstateRate | Plot::TstateCost => states::table(snapshot, range),
     };
     table.ok_or_else(|| plot.no_data(snapshot))
 }

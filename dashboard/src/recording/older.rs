@@ -52,7 +52,7 @@ pub fn before_frames(bytes: &[u8]) -> postcard::Result<(Batch, &[u8])> {
         notes,
         ended,
         changes,
-        frames: None,
+        ..Batch::default()
     };
     Ok((batch, rest))
 }

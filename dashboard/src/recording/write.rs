@@ -128,6 +128,8 @@ pub(super) fn merge(mut held: Batch, next: &Batch, events_lost: &mut u64) -> Bat
     replace(&mut held.thread_gil, next.thread_gil, |row| row.key);
     replace(&mut held.blame, next.blame, |row| (row.holder, row.code, row.line));
     replace(&mut held.handoffs, next.handoffs, |row| (row.from, row.to));
+    held.callers.extend(next.callers);
+    replace(&mut held.states, next.states, |row| row.caller);
     held.process = next.process.or(held.process);
     held.gil = next.gil.or(held.gil);
     held.ended = next.ended.or(held.ended);

@@ -1,6 +1,7 @@
 //! Builds a [`Report`] out of a snapshot. No figure is made here but differences of times.
 
 use super::schema::*;
+use super::states::thread_states;
 use crate::batch::ThreadKey;
 use crate::store::{self, CpuTotals, GilTotals, Histograms, Range, Snapshot, total};
 
@@ -33,7 +34,7 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
         threads,
         handoffs: snapshot.has_gil().then(|| handoffs(snapshot, range)),
         blame: snapshot.has_gil().then(|| snapshot.blame(range).into_iter().map(blame).collect()),
-        thread_states: None,
+        thread_states: snapshot.states(range).map(thread_states),
         frames,
         imports: None,
         process: snapshot.has_cpu().then(|| process(snapshot, range, since)),
@@ -175,9 +176,13 @@ fn notes(snapshot: &Snapshot<'_>, more: Vec<Note>) -> Vec<Note> {
     if !snapshot.has_frames() {
         explain("frames", "no figures arrived: the probe was off or the session ended at once");
     }
-    for section in ["thread_states", "imports"] {
-        explain(section, "this version of gilscope does not measure it yet");
+    if !snapshot.has_states() {
+        explain(
+            "thread_states",
+            "no figures arrived: the probe or the gil probe, on which it stands, was off",
+        );
     }
+    explain("imports", "this version of gilscope does not measure it yet");
     notes.extend(more);
     notes
 }

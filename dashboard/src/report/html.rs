@@ -1,7 +1,7 @@
 //! The report as one HTML file: plots inside as SVG, no scripts, nothing fetched; prints well.
 
 use super::schema::*;
-use super::{ReportError, experiments, frames, markdown};
+use super::{ReportError, experiments, frames, markdown, states};
 use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
@@ -51,13 +51,18 @@ pub fn write(
         writeln!(out, "</table>")?;
     }
     // One graph of CPU is enough to read; the one in parts is for who asks.
-    for plot in Plot::ALL.into_iter().filter(|plot| *plot != Plot::CpuParts) {
+    let of_states = [Plot::TstateRate, Plot::TstateCost];
+    let wanted = |plot: &Plot| {
+        *plot != Plot::CpuParts && (states::some(report) || !of_states.contains(plot))
+    };
+    for plot in Plot::ALL.into_iter().filter(wanted) {
         match plot::svg(snapshot, plot, range, None) {
             Ok(svg) => writeln!(out, "<figure>{svg}</figure>")?,
             Err(PlotError::NoData { .. }) => {}
             Err(other) => return Err(other.into()),
         }
     }
+    write_states(report, out)?;
     if let Some(frames) = &report.frames {
         writeln!(out, "<h2>Frames</h2><p>{}</p>", frames::sentence(frames))?;
         head(out, &["", "count", "memory"], 1)?;
@@ -140,6 +145,19 @@ fn write_gil(gil: &Gil, out: &mut impl Write) -> IoResult<()> {
         row(out, &[name.to_owned()], figures)?;
     }
     writeln!(out, "</table>")
+}
+
+fn write_states(report: &Report, out: &mut impl Write) -> IoResult<()> {
+    let Some(of) = report.thread_states.as_ref().filter(|_| states::some(report)) else {
+        return Ok(());
+    };
+    writeln!(out, "<h2>Thread states</h2><p>{}</p>", escape(&states::sentence(of)))?;
+    head(out, &states::HEADS, 1)?;
+    for caller in of.by_caller.iter().take(ROWS) {
+        row(out, &[caller.name()], states::figures(caller))?;
+    }
+    writeln!(out, "</table>")?;
+    left_out(out, of.by_caller.len())
 }
 
 fn write_threads(report: &Report, out: &mut impl Write) -> IoResult<()> {

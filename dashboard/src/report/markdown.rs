@@ -1,8 +1,8 @@
 //! The report as Markdown: short enough for an issue or a chat.
 
-use super::experiments;
 use super::frames::Frames;
 use super::schema::*;
+use super::{experiments, states};
 use crate::findings::Finding;
 use crate::units::{UNKNOWN, count, duration, escape_markdown, maybe, percent};
 use std::io::{Result, Write};
@@ -36,6 +36,7 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
             writeln!(out, "| {name} | {before} | {after} | {factor} |")?;
         }
     }
+    write_states(report, out)?;
     write_threads(report, out)?;
     if let Some(frames) = &report.frames {
         write_frames(frames, out)?;
@@ -95,6 +96,19 @@ fn write_gil(gil: &Gil, out: &mut impl Write) -> Result<()> {
         writeln!(out, "| {name} | {} | {p50} | {p95} | {p99} | {max} |", count(row.count))?;
     }
     Ok(())
+}
+
+fn write_states(report: &Report, out: &mut impl Write) -> Result<()> {
+    let Some(of) = report.thread_states.as_ref().filter(|_| states::some(report)) else {
+        return Ok(());
+    };
+    writeln!(out, "\n## Thread states\n\n{}\n", escape_markdown(&states::sentence(of)))?;
+    writeln!(out, "| {} |\n|---|--:|--:|--:|--:|--:|--:|", states::HEADS.join(" | "))?;
+    for caller in of.by_caller.iter().take(ROWS) {
+        let figures = states::figures(caller).join(" | ");
+        writeln!(out, "| {} | {figures} |", escape_markdown(&caller.name()))?;
+    }
+    left_out(of.by_caller.len(), "callers", out)
 }
 
 fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {

@@ -9,6 +9,7 @@ pub mod frames;
 mod html;
 mod markdown;
 mod schema;
+mod states;
 #[cfg(test)]
 mod tests;
 

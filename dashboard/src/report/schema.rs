@@ -3,6 +3,7 @@
 //! Every number is ns, bytes, a count or a share of 1. What is unknown is null, and `notes` says
 //! why; nothing unknown is ever 0. Times (`at_ns`) count from `window.start_unix_ns`.
 
+use super::states::ThreadStates;
 use crate::batch::ThreadKind;
 use crate::store::Class;
 use serde::Serialize;
@@ -25,8 +26,7 @@ pub struct Report {
     pub threads: Vec<Thread>,
     pub handoffs: Option<Vec<Handoff>>,
     pub blame: Option<Vec<Blame>>,
-    /// Null until the `tstate` probe is there.
-    pub thread_states: Option<()>,
+    pub thread_states: Option<ThreadStates>,
     pub frames: Option<super::frames::Frames>,
     /// Null until the `imports` probe is there.
     pub imports: Option<()>,

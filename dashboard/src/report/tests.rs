@@ -90,6 +90,35 @@ fn the_schema_is_the_documented_one() {
 }
 
 #[test]
+fn the_schema_of_thread_states_is_the_documented_one() {
+    let json =
+        text(&store(&Scenario { duration_ns: 5 * SECOND, ..Default::default() }), Format::Json);
+    let cases = [
+        (
+            "\n  \"thread_states\": {",
+            4,
+            "created deleted live_temporary ensure_calls ensure_fresh ensure_kept ensure_nested \
+             ensure_unseen cost_ns estimate_kept_ns kept_cycle_ns kept_cycle_from by_caller",
+        ),
+        (
+            "\n    \"by_caller\": [\n      {",
+            8,
+            "module function calls fresh kept nested made threads maps unmaps cost kept_cost \
+             estimate_kept_ns",
+        ),
+        (
+            "\n        \"cost\": {",
+            10,
+            "cycles total_ns create_ns gil_wait_ns run_ns chunk_ns delete_ns",
+        ),
+        ("\n        \"kept_cost\": {", 10, "cycles enter_ns gil_wait_ns run_ns leave_ns"),
+    ];
+    for (begin, indent, wanted) in cases {
+        assert_eq!(fields(&json, begin, indent), wanted, "after {begin:?}");
+    }
+}
+
+#[test]
 fn figures_add_up() {
     let scenario = Scenario { duration_ns: 8 * SECOND, ..Default::default() };
     let store = store(&scenario);
@@ -128,6 +157,7 @@ fn what_is_not_known_is_null_with_a_reason() {
     assert_eq!(reason("gil"), "this interpreter has no GIL");
     assert!(reason("frames").contains("the probe was off"));
     assert!(reason("imports").contains("not measure"));
+    assert!(reason("thread_states").contains("gil probe"));
     assert!(!reason("process").is_empty());
     assert!(text(&store, Format::Html).contains("this interpreter has no GIL"));
 }

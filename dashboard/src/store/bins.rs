@@ -7,7 +7,7 @@ use super::answers::{CpuParts, CpuTotals, GilTotals, Range, ThreadGilTotals};
 use super::counters::{Counters, GilCounters, WaitCounters};
 use super::hist;
 use super::timeline::Bin;
-use crate::batch::{Hist, ProcessSample, ThreadKey};
+use crate::batch::{Hist, ProcessSample, StateCounters, ThreadKey};
 use serde::{Deserialize, Serialize};
 
 /// Rows sorted by key, each key once.
@@ -57,6 +57,8 @@ pub struct GilBin {
     pub threads: Rows<ThreadKey, ThreadGilTotals>,
     pub blame: Rows<BlameKey, WaitCounters>,
     pub handoffs: Rows<HandoffKey, WaitCounters>,
+    /// By caller.
+    pub states: Rows<u32, StateCounters>,
 }
 
 /// Whether each key is there once, in order.
@@ -138,12 +140,14 @@ impl Bin for GilBin {
         add_rows(&mut self.threads, later.threads, Counters::add);
         add_rows(&mut self.blame, later.blame, Counters::add);
         add_rows(&mut self.handoffs, later.handoffs, Counters::add);
+        add_rows(&mut self.states, later.states, Counters::add);
     }
 
     fn rows(&self) -> usize {
         // A bucket takes 16 bytes, the other rows 40 to 88.
         let buckets: usize = self.hists.iter().map(|hist| hist.buckets.len()).sum();
-        3 + self.threads.len() + (self.blame.len() + self.handoffs.len()) / 2 + buckets / 6
+        let waits = (self.blame.len() + self.handoffs.len()) / 2;
+        3 + self.threads.len() + waits + buckets / 6 + 2 * self.states.len()
     }
 }
 
@@ -158,7 +162,8 @@ impl GilBin {
     /// Whether its rows are as [`add_rows`] leaves them.
     pub fn is_sound(&self) -> bool {
         let hists = self.hists.iter().all(|hist| is_sorted(&hist.buckets));
-        hists && is_sorted(&self.threads) && is_sorted(&self.blame) && is_sorted(&self.handoffs)
+        let waits = is_sorted(&self.blame) && is_sorted(&self.handoffs);
+        hists && is_sorted(&self.threads) && waits && is_sorted(&self.states)
     }
 }
 

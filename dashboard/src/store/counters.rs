@@ -3,7 +3,7 @@
 //! Nothing overflows: what a hostile segment could make jump only ever gives wrong figures.
 
 use super::answers::{CpuParts, CpuTotals, ThreadGilTotals};
-use crate::batch::{GilSample, ThreadCpu, ThreadGil};
+use crate::batch::{GilSample, StateCounters, ThreadCpu, ThreadGil};
 use serde::{Deserialize, Serialize};
 
 /// A sum that stays at its largest value rather than to begin anew.
@@ -76,6 +76,30 @@ counters!(CpuTotals {
     runqueue_ns,
     switches_voluntary,
     switches_forced,
+});
+counters!(StateCounters {
+    fresh,
+    kept,
+    nested,
+    made,
+    fresh_deleted,
+    deleted,
+    threads,
+    unseen_fresh,
+    unseen_other,
+    maps,
+    unmaps,
+    cycles,
+    create_ns,
+    gil_wait_ns,
+    run_ns,
+    chunk_ns,
+    delete_ns,
+    kept_cycles,
+    kept_create_ns,
+    kept_gil_wait_ns,
+    kept_run_ns,
+    kept_delete_ns,
 });
 counters!(CpuParts { holding_ns, unknown_ns });
 counters!(ThreadGilTotals {

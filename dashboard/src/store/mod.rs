@@ -21,6 +21,7 @@ pub mod lanes;
 mod series;
 mod snapshot;
 mod state;
+mod states;
 mod tables;
 mod threads;
 mod timeline;
@@ -29,7 +30,7 @@ mod timeline;
 mod tests;
 
 pub use answers::*;
-pub use counters::total;
+pub use counters::{Counters, total};
 pub use frames_answers::{FramesAt, FramesFigures, FramesSeries};
 pub use snapshot::Snapshot;
 pub use state::STATE_VERSION;
@@ -37,7 +38,7 @@ pub use threads::EXITED;
 
 use crate::batch::*;
 use bins::{BlameKey, CpuBin, CpuRow, GilBin, HandoffKey};
-use counters::{Counters, GilCounters, WaitCounters};
+use counters::{GilCounters, WaitCounters};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use threads::Threads;
@@ -100,6 +101,9 @@ pub struct Store {
     notes: BTreeMap<String, String>,
     ended: Option<Ended>,
     frames: frames::Frames,
+    callers: BTreeMap<u32, CallerFact>,
+    /// Cumulative, by caller; empty while thread states are not watched.
+    states: BTreeMap<u32, StateCounters>,
 }
 
 impl Store {
@@ -132,6 +136,8 @@ impl Store {
             notes: BTreeMap::new(),
             ended: None,
             frames: frames::Frames::default(),
+            callers: BTreeMap::new(),
+            states: BTreeMap::new(),
         }
     }
 
@@ -231,6 +237,7 @@ impl Store {
         }
         batch.blame.iter().for_each(|row| self.take_blame(row));
         batch.handoffs.iter().for_each(|row| self.take_handoff(row));
+        self.take_states(batch);
         if let Some(sample) = &batch.gil {
             self.take_gil_totals(sample);
         }

@@ -80,24 +80,24 @@ impl Band {
 }
 
 /// The part of a bin that lies in each pixel.
-struct Share {
+pub(super) struct Share {
     pixels: Pixels,
     inside: Range,
-    bin_ns: f64,
+    pub(super) bin_ns: f64,
 }
 
 impl Share {
-    fn new(pixels: Pixels, clip: Range, bin: Range) -> Self {
+    pub(super) fn new(pixels: Pixels, clip: Range, bin: Range) -> Self {
         Self { pixels, inside: bin.intersection(&clip), bin_ns: bin.length_ns() as f64 }
     }
 
     /// Calls `with(pixel, part of the bin, 0 to 1)`.
-    fn each(&self, mut with: impl FnMut(usize, f64)) {
+    pub(super) fn each(&self, mut with: impl FnMut(usize, f64)) {
         self.pixels.spread(self.inside, |pixel, ns| with(pixel, ns as f64 / self.bin_ns));
     }
 }
 
-fn means(sum: &[f64], weight: &[f64]) -> Vec<f32> {
+pub(super) fn means(sum: &[f64], weight: &[f64]) -> Vec<f32> {
     let mean =
         |(sum, weight): (&f64, &f64)| if *weight > 0.0 { (sum / weight) as f32 } else { 0.0 };
     sum.iter().zip(weight).map(mean).collect()
@@ -294,6 +294,19 @@ impl CpuSeries {
         let rest: Vec<CpuBand> = extract_rest(&mut self.bands, stays);
         let before_exited = self.bands.iter().filter(|band| band.of != BandOf::Exited).count();
         self.bands.insert(before_exited, sum_bands(&rest, self.pixels.count));
+        self
+    }
+
+    /// The same stack with these threads summed into one band of that name, if there are any.
+    pub fn together(mut self, name: &str, these: impl Fn(ThreadKey) -> bool) -> Self {
+        let stays = |band: &mut CpuBand| !matches!(band.of, BandOf::Thread(key) if these(key));
+        let rest: Vec<CpuBand> = extract_rest(&mut self.bands, stays);
+        if !rest.is_empty() {
+            let before_exited = self.bands.iter().filter(|b| b.of != BandOf::Exited).count();
+            let name = name.to_owned();
+            let sum = CpuBand { name, ..sum_bands(&rest, self.pixels.count) };
+            self.bands.insert(before_exited, sum);
+        }
         self
     }
 

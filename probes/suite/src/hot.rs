@@ -101,6 +101,16 @@ pub struct Hot {
     pub guarded: AtomicU64,
     /// As `guarded`, while it calibrates.
     pub calibrating: AtomicU64,
+    /// 1: the hooks of the thread state probe record.
+    pub states: AtomicU32,
+    /// 1: the seats (`tstate::seats`) are this process's own, not those of one it was forked from.
+    pub seats_are_ours: AtomicU32,
+    /// `PyGILState_GetThisThreadState`, 0 where asking takes a lock (2.7).
+    pub this_thread_state: AtomicUsize,
+    /// Calls without a seat before this session (`tstate::seats`).
+    pub no_seat_before: AtomicU64,
+    pub(crate) state_totals: AtomicUsize,
+    pub(crate) callers: AtomicUsize,
     /// 1: the window opens by itself at the first acquire (preload: the interpreter has just begun).
     pub open_at_acquire: AtomicU32,
 }
@@ -130,6 +140,28 @@ pub struct Originals {
     pub pause: AtomicPtr<()>,
     /// `PyThreadState_Swap` (2.7), where the interpreter calls it through its GOT.
     pub thread_state_swap: AtomicPtr<()>,
+    /// `PyGILState_Ensure`
+    pub ensure: AtomicPtr<()>,
+    /// `PyGILState_Release`
+    pub release: AtomicPtr<()>,
+    /// `PyThreadState_New`, as extensions call it.
+    pub new_state: AtomicPtr<()>,
+    /// `PyThreadState_New`, as the interpreter calls it through its GOT (2.7).
+    pub new_state_inside: AtomicPtr<()>,
+    /// `PyThreadState_Clear`
+    pub clear_state: AtomicPtr<()>,
+    /// `PyThreadState_Delete`
+    pub delete_state: AtomicPtr<()>,
+    /// `PyThreadState_DeleteCurrent`
+    pub delete_current: AtomicPtr<()>,
+    /// `PyEval_AcquireThread`
+    pub acquire_thread: AtomicPtr<()>,
+    /// `mmap`
+    pub mmap: AtomicPtr<()>,
+    /// `munmap`
+    pub munmap: AtomicPtr<()>,
+    /// `dlsym`
+    pub dlsym: AtomicPtr<()>,
     /// `pthread_mutex_unlock`, called, not hooked.
     pub mutex_unlock: AtomicPtr<()>,
     /// `sem_trywait`, called, not hooked.
@@ -157,6 +189,8 @@ impl Hot {
         self.handoffs.store(segment + layout.handoffs(), Relaxed);
         self.blames.store(segment + layout.blames(), Relaxed);
         self.codes.store(segment + layout.codes(), Relaxed);
+        self.state_totals.store(segment + layout.state_totals(), Relaxed);
+        self.callers.store(segment + layout.callers(), Relaxed);
         self.index.store(segment + layout.index(), Relaxed);
         self.index_mask.store(layout.n_index - 1, Relaxed);
         self.slots.store(segment + layout.slots(), Relaxed);
@@ -177,6 +211,7 @@ impl Hot {
 
     /// Makes every hook that is called from now on pass through. Those that run go on as before.
     pub fn shut(&self) {
+        self.states.store(0, SeqCst);
         self.cond.store(0, SeqCst);
         self.switch_cond.store(0, SeqCst);
     }

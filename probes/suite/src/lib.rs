@@ -13,3 +13,4 @@ pub mod hot;
 pub mod memory;
 pub mod object;
 pub mod slots;
+pub mod tstate;

@@ -118,6 +118,46 @@ pub fn module_of(address: u64) -> Option<Module> {
     (search.found.dynamic != 0).then_some(search.found)
 }
 
+/// A loaded object, and where it lies.
+pub(crate) struct Object {
+    /// Its GOT.
+    pub(crate) module: Module,
+    /// From the first to the last of its addresses.
+    range: (u64, u64),
+}
+
+impl Object {
+    /// True if an address lies between the object's first and its last.
+    pub(crate) fn holds(&self, address: u64) -> bool {
+        self.range.0 <= address && address < self.range.1
+    }
+}
+
+type Each<'a> = &'a mut dyn FnMut(&Object);
+
+/// Calls `each` with every loaded object. It must not enter the loader, whose lock is held.
+pub(crate) fn each_object(mut each: Each<'_>) {
+    // SAFETY: the callback matches the type that dl_iterate_phdr(3) asks for.
+    unsafe { dl_iterate_phdr(pass_on, (&raw mut each).cast()) };
+}
+
+/// Describes the object to an [`Each`]; 0 goes on with the next.
+unsafe extern "C" fn pass_on(info: *const PhdrInfo, _bytes: usize, data: *mut c_void) -> c_int {
+    // SAFETY: as in `look_at`; `data` is the `Each` of `each_object`.
+    let (info, each, headers) = unsafe {
+        let info = &*info;
+        let headers = core::slice::from_raw_parts(info.headers, info.n_headers as usize);
+        (info, &mut *data.cast::<Each<'_>>(), headers)
+    };
+    let of_kind = |kind| headers.iter().find(|h| h.kind == kind).map(|h| range_of(h, info.base));
+    let loads = headers.iter().filter(|h| h.kind == PT_LOAD).map(|h| range_of(h, info.base));
+    let range = loads.fold((u64::MAX, 0), |all, one| (all.0.min(one.0), all.1.max(one.1)));
+    let dynamic = of_kind(PT_DYNAMIC).map_or(0, |range| range.0);
+    let relro = of_kind(PT_GNU_RELRO).unwrap_or((0, 0));
+    each(&Object { module: Module { base: info.base, dynamic, relro }, range });
+    0
+}
+
 /// Copies what is needed of the object that holds the address; 1 ends the walk.
 unsafe extern "C" fn look_at(info: *const PhdrInfo, _bytes: usize, data: *mut c_void) -> c_int {
     // SAFETY: libc passes a valid info for the time of the call, `data` is our own `Search`, and the

@@ -184,6 +184,7 @@ fn reset(slot: &Slot) {
     slot.scratch.iter().chain(&slot.priority).for_each(|word| word.store(0, Relaxed));
     slot.phase.store(phase::AWAY, Relaxed);
     slot.wait_drop_requests.store(0, Relaxed);
+    crate::tstate::reset(slot);
     for histogram in [&slot.hold, &slot.wait] {
         histogram.clear();
     }

@@ -19,3 +19,4 @@ pub mod ring;
 pub mod segment;
 pub mod slot;
 pub mod totals;
+pub mod tstate;

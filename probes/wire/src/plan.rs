@@ -16,6 +16,8 @@ pub enum Mode {
 pub mod probe {
     /// The GIL probe.
     pub const GIL: u32 = 1;
+    /// The thread state probe; it stands on the GIL probe.
+    pub const TSTATE: u32 = 2;
 }
 
 /// The plan, as it stands in the segment's header.
@@ -39,7 +41,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            probes: probe::GIL,
+            probes: probe::GIL | probe::TSTATE,
             mode: Mode::Exact as u32,
             blame_ration_ns: 200_000,
             long_hold_ns: 5_000_000,

@@ -11,12 +11,13 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::slot::{IndexEntry, Slot};
 use crate::totals::{Blame, GilTotals, Handoff};
+use crate::tstate::{Caller, N_CALLERS, StateTotals};
 use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 
 /// "gilscope" in ASCII, little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
 /// Changes whenever anything in this crate changes its layout or meaning.
-pub const ABI_VERSION: u32 = 2;
+pub const ABI_VERSION: u32 = 3;
 /// Bytes of a page; everything in the segment starts on one.
 pub const PAGE: usize = 4096;
 /// Entries of the code table.
@@ -208,9 +209,19 @@ impl Layout {
         self.blames() + pages(N_BLAMES * size_of::<Blame>())
     }
 
+    /// Totals of thread states.
+    pub const fn state_totals(&self) -> usize {
+        self.codes() + pages(N_CODES * size_of::<CodeEntry>())
+    }
+
+    /// Table of those who call for thread states.
+    pub const fn callers(&self) -> usize {
+        self.state_totals() + pages(size_of::<StateTotals>())
+    }
+
     /// Index table.
     pub const fn index(&self) -> usize {
-        self.codes() + pages(N_CODES * size_of::<CodeEntry>())
+        self.callers() + pages(N_CALLERS * size_of::<Caller>())
     }
 
     /// Slots.
@@ -251,6 +262,8 @@ mod tests {
             layout.handoffs(),
             layout.blames(),
             layout.codes(),
+            layout.state_totals(),
+            layout.callers(),
             layout.index(),
             layout.slots(),
             layout.rings(),

@@ -6,6 +6,7 @@
 
 use crate::histogram::Histogram;
 use crate::ring::Indices;
+use crate::tstate::ThreadStates;
 use core::sync::atomic::{AtomicU32, AtomicU64};
 
 /// Life of a slot. Free → Live by the target, Live → Retired by the daemon, Retired → Live by the target.
@@ -62,8 +63,8 @@ pub struct Slot {
     pub thread_pointer: AtomicU64,
     /// A [`phase`].
     pub phase: AtomicU32,
-    /// Drop requests that this thread set in its present wait.
-    pub wait_drop_requests: AtomicU32,
+    /// Where its newest cycle through a thread state stands, a `tstate::stage`.
+    pub cycle: AtomicU32,
     /// Stamp of the present hold's start.
     pub hold_start_ns: AtomicU64,
     /// Private to the writer: time waited by all when the present hold began.
@@ -76,6 +77,10 @@ pub struct Slot {
     pub hold: Histogram,
     /// Stamp of the present wait's start.
     pub wait_start_ns: AtomicU64,
+    /// Drop requests that this thread set in its present wait.
+    pub wait_drop_requests: AtomicU32,
+    /// Keeps the layout explicit.
+    pub reserved: AtomicU32,
     /// Of the acquires, those after a wait.
     pub acquires_contended: AtomicU64,
     /// Releases that a drop request forced.
@@ -98,6 +103,8 @@ pub struct Slot {
     pub priority: [AtomicU64; 8],
     /// How long it waited for the GIL, each contended time.
     pub wait: Histogram,
+    /// Its ways through thread states.
+    pub states: ThreadStates,
     /// The ring's indices.
     pub ring: Indices,
 }

@@ -37,6 +37,32 @@ impl Python {
         self.version.0 >= 3
     }
 
+    /// Builds a C extension of `tests` for this one as `name`, or says why not.
+    pub(crate) fn extension(&self, source: &str, into: &Path, name: &str) -> Result<(), String> {
+        let ask = "import sysconfig; print(sysconfig.get_paths()['include'])";
+        let include = Command::new(&self.path)
+            .args(["-c", ask])
+            .output()
+            .map_err(|e| format!("{}: {e}", self.path.display()))?;
+        let include = String::from_utf8_lossy(&include.stdout).trim().to_owned();
+        if !Path::new(&include).join("Python.h").exists() {
+            return Err(format!("no Python.h in {include}"));
+        }
+        let compiled = Command::new("cc")
+            .args(["-O2", "-shared", "-fPIC", "-pthread", "-I", &include, "-o"])
+            .arg(into.join(name))
+            .arg(super::tests_dir().join(source))
+            .output()
+            .map_err(|e| format!("cc: {e}"))?;
+        match compiled.status.success() {
+            true => Ok(()),
+            false => Err(format!(
+                "{source} does not build: {}",
+                String::from_utf8_lossy(&compiled.stderr)
+            )),
+        }
+    }
+
     /// Builds a C program of `tests` that embeds an interpreter against this one, or says why not.
     pub(crate) fn embedding(&self, source: &str, into: &Path) -> Result<PathBuf, String> {
         let bin = self.path.parent().ok_or("no folder")?;

@@ -4,6 +4,7 @@ use super::Scenario;
 use super::frames::Frames;
 use super::gil::{Gil, Habit};
 use super::random::Random;
+use super::states;
 use crate::batch::*;
 use std::collections::BTreeMap;
 
@@ -114,10 +115,12 @@ impl Batches {
         let mut batch = Batch { at_ns: self.at_ns, ..Default::default() };
         if first {
             batch.codes = (1..).zip(CODES).map(code_fact).collect();
+            batch.callers = states::callers();
         } else {
             batch.gil = Some(self.gil.totals.clone());
             (batch.blame, batch.handoffs) = self.gil.take_changed();
             batch.events = std::mem::take(&mut self.gil.events);
+            batch.states = states::totals(self.at_ns);
         }
         self.tell_threads(&mut batch);
         self.sample_cpu(&mut batch);

@@ -8,6 +8,7 @@ mod batches;
 mod frames;
 mod gil;
 mod random;
+mod states;
 #[cfg(test)]
 mod tests;
 

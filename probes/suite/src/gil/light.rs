@@ -9,10 +9,11 @@
 
 use super::{add, hand_over, scratch};
 use crate::hot::Hot;
-use crate::slots;
+use crate::{slots, tstate};
 use core::sync::atomic::Ordering::Relaxed;
 use wire::slot::{Slot, phase};
 use wire::totals::GilTotals;
+use wire::tstate::stage;
 
 /// How many cycles the one that begins stands for. 0: it is counted here, and that was all.
 #[inline(always)]
@@ -36,13 +37,13 @@ pub(super) fn weight(hot: &'static Hot) -> u64 {
             hand_over(hot, from, serial, 0);
         }
     }
-    count_acquire(totals, slot);
+    count_acquire(hot, totals, slot);
     0
 }
 
 /// Counts an acquire that is not timed. Nobody waits.
 #[inline(always)]
-pub(super) fn count_acquire(totals: &GilTotals, slot: &Slot) {
+pub(super) fn count_acquire(hot: &'static Hot, totals: &GilTotals, slot: &Slot) {
     totals.held.store(1, Relaxed);
     add(&slot.acquires, 1);
     slot.phase.store(phase::HOLDING, Relaxed);
@@ -50,14 +51,20 @@ pub(super) fn count_acquire(totals: &GilTotals, slot: &Slot) {
     slot.scratch[scratch::WEIGHT].store(0, Relaxed);
     // The time waited by all stands still until somebody waits.
     slot.hold_waited_ns.store(totals.wait_base_ns.load(Relaxed), Relaxed);
+    if slot.cycle.load(Relaxed) == stage::ENTERING {
+        tstate::acquired(hot, slot, 0, 0);
+    }
 }
 
 /// Counts the release that ends such a hold.
 #[inline(always)]
-pub(super) fn count_release(totals: &GilTotals, slot: &Slot) {
+pub(super) fn count_release(hot: &'static Hot, totals: &GilTotals, slot: &Slot) {
     totals.held.store(0, Relaxed);
     add(&slot.releases_voluntary, 1);
     slot.phase.store(phase::AWAY, Relaxed);
+    if slot.cycle.load(Relaxed) == stage::LEAVING {
+        tstate::released(hot, slot, 0);
+    }
 }
 
 /// The number of the acquire that is about to be counted; the first block begins with the first one.
@@ -104,7 +111,7 @@ pub(super) fn counted_only(hot: &'static Hot) -> bool {
     {
         return false;
     }
-    count_release(totals, slot);
+    count_release(hot, totals, slot);
     true
 }
 

@@ -17,7 +17,7 @@ pub mod wait;
 
 use crate::hot::{HOT, Hot};
 use crate::memory::thread_pointer;
-use crate::slots;
+use crate::{slots, tstate};
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Relaxed, Release},
@@ -27,6 +27,7 @@ use wire::event::{Event, Kind};
 use wire::plan::Mode;
 use wire::slot::{Slot, phase};
 use wire::totals::{GilTotals, Handoff};
+use wire::tstate::stage;
 
 pub use blame::set_layout;
 
@@ -141,6 +142,10 @@ pub(crate) fn acquired_at(hot: &'static Hot, now: u64, weight: u64) {
             add(&slot.acquires_timed, 1);
         }
         let wait_ns = if waiting { wait::ended(hot, slot, from, now, gap) } else { 0 };
+        if slot.cycle.load(Relaxed) == stage::ENTERING {
+            let from_ns = if waiting { slot.wait_start_ns.load(Relaxed) } else { 0 };
+            tstate::acquired(hot, slot, now, from_ns);
+        }
         hot.set_holder(Some(slot));
         if from != serial && from != 0 {
             hand_over(hot, from, serial, wait_ns);
@@ -253,6 +258,9 @@ pub(crate) fn released_at(
         };
         add(&slot.wait_inflicted_ns, inflicted_ns);
         slot.phase.store(phase::AWAY, Relaxed);
+        if slot.cycle.load(Relaxed) == stage::LEAVING {
+            tstate::released(hot, slot, now);
+        }
         add(if forced { &slot.releases_forced } else { &slot.releases_voluntary }, 1);
         hold_ns
     });

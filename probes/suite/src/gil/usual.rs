@@ -11,10 +11,11 @@
 use super::{add, light, written};
 use crate::hot::{Hot, usual};
 use crate::memory::thread_pointer;
-use crate::slots;
+use crate::{slots, tstate};
 use core::sync::atomic::Ordering::Relaxed;
 use wire::slot::{Slot, phase, state};
 use wire::totals::GilTotals;
+use wire::tstate::stage;
 
 /// Books an acquire, if it is a usual one.
 #[inline(always)]
@@ -34,14 +35,16 @@ pub(super) fn acquired(hot: &'static Hot) -> bool {
     }
     match kind {
         usual::TIMED => time_acquire(hot, totals, slot),
-        usual::COUNTED if light::is_before_drawn(hot, slot) => light::count_acquire(totals, slot),
+        usual::COUNTED if light::is_before_drawn(hot, slot) => {
+            light::count_acquire(hot, totals, slot);
+        }
         _ => return false,
     }
     true
 }
 
 #[inline(always)]
-fn time_acquire(hot: &Hot, totals: &GilTotals, slot: &Slot) {
+fn time_acquire(hot: &'static Hot, totals: &GilTotals, slot: &Slot) {
     let changed = totals.changed_ns.load(Relaxed);
     let now = hot.stamp_of_tsc(wire::clock::tsc()).max(changed);
     written(&totals.sequence, || {
@@ -55,6 +58,9 @@ fn time_acquire(hot: &Hot, totals: &GilTotals, slot: &Slot) {
         slot.hold_start_ns.store(now, Relaxed);
         // Nobody waits: the time waited by all stands still.
         slot.hold_waited_ns.store(totals.wait_base_ns.load(Relaxed), Relaxed);
+        if slot.cycle.load(Relaxed) == stage::ENTERING {
+            tstate::acquired(hot, slot, now, 0);
+        }
     });
 }
 
@@ -77,7 +83,7 @@ pub(super) fn released(hot: &'static Hot) -> bool {
     match kind {
         usual::TIMED if is_timed => time_release(hot, totals, slot),
         usual::COUNTED if !is_timed => {
-            light::count_release(totals, slot);
+            light::count_release(hot, totals, slot);
             true
         }
         _ => false,
@@ -85,7 +91,7 @@ pub(super) fn released(hot: &'static Hot) -> bool {
 }
 
 #[inline(always)]
-fn time_release(hot: &Hot, totals: &GilTotals, slot: &Slot) -> bool {
+fn time_release(hot: &'static Hot, totals: &GilTotals, slot: &Slot) -> bool {
     let changed = totals.changed_ns.load(Relaxed);
     let now = hot.stamp_of_tsc(wire::clock::tsc()).max(changed);
     let hold_ns = now.saturating_sub(slot.hold_start_ns.load(Relaxed));
@@ -101,6 +107,9 @@ fn time_release(hot: &Hot, totals: &GilTotals, slot: &Slot) -> bool {
         slot.hold.record(hold_ns);
         slot.phase.store(phase::AWAY, Relaxed);
         add(&slot.releases_voluntary, 1);
+        if slot.cycle.load(Relaxed) == stage::LEAVING {
+            tstate::released(hot, slot, now);
+        }
     });
     true
 }

@@ -1,0 +1,120 @@
+//! Putting the thread state probe in, and out again. It stands on the GIL probe: without that it is not
+//! begun, and it ends first.
+//!
+//! Knows which of its hooks stand in the interpreter's own GOT; what the others stand in is
+//! `suite::tstate::imports`'s affair.
+
+use crate::symbols::{self, Api, Hooked};
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use suite::got::{self, Hook, Module};
+use suite::hot::{HOT, ORIGINALS, monotonic_ns};
+use suite::memory::{number, syscall};
+use suite::tstate::{self, hooks, imports, seats};
+use wire::plan::probe;
+use wire::segment::Header;
+use wire::tstate::status;
+
+/// Hooks in the interpreter's own GOT. Where there is no place for one, what it sees is unknown.
+static OWN: [Hook; 4] = [
+    Hook { name: c"mmap", hook: hooks::mmap, original: &ORIGINALS.mmap },
+    // What `mmap` is called with 64-bit offsets, which CPython asks for.
+    Hook { name: c"mmap64", hook: hooks::mmap, original: &ORIGINALS.mmap },
+    Hook { name: c"munmap", hook: hooks::munmap, original: &ORIGINALS.munmap },
+    Hook { name: c"dlsym", hook: hooks::dlsym, original: &ORIGINALS.dlsym },
+];
+
+/// 2.7: the interpreter's own making of a state tells that Ensure found none.
+static NEW: Hook = Hook {
+    name: c"PyThreadState_New",
+    hook: hooks::new_state_inside,
+    original: &ORIGINALS.new_state_inside,
+};
+
+/// Looks up what the hooks go on to. Before the loader's list is walked, and without a lock.
+pub(crate) fn resolve() {
+    imports::resolve(symbols::find);
+}
+
+/// Pairs that are timed at most, and for how long.
+const PAIRS: u32 = 32;
+const PAIRS_NS: u64 = 1_000_000;
+
+/// What Ensure and Release take on this thread, which has a state, with the GIL free: the least of some
+/// tries, ns; 0 if the clock was not found. With the GIL, before the GIL's hooks are in place.
+pub(crate) fn kept_pair_ns(api: &Api) -> u64 {
+    let begun = monotonic_ns();
+    if begun == 0 {
+        return 0;
+    }
+    let state = (api.save_thread)();
+    let (mut pair, mut clock) = (u64::MAX, u64::MAX);
+    for _ in 0..PAIRS {
+        let before = monotonic_ns();
+        let between = monotonic_ns();
+        (api.release)((api.ensure)());
+        let after = monotonic_ns();
+        clock = clock.min(between - before);
+        pair = pair.min(after - between);
+        // Others want the GIL: what is measured then is waiting, and they have waited enough.
+        if after - begun > PAIRS_NS {
+            break;
+        }
+    }
+    (api.restore_thread)(state);
+    pair.saturating_sub(clock)
+}
+
+/// Begins to record. With the GIL, or before anybody has it; the GIL probe's hooks are in place.
+pub(crate) fn begin(
+    header: &Header,
+    api: &Api,
+    module: &Module,
+    hooked: &Hooked,
+    semaphore: bool,
+    kept_pair_ns: u64,
+) {
+    if header.plan.probes & probe::TSTATE == 0 {
+        return;
+    }
+    let ask = api.this_thread_state.filter(|_| !semaphore);
+    HOT.this_thread_state.store(ask.map_or(0, |ask| ask as usize), Relaxed);
+    let mut told = status::RECORDING;
+    for hook in &OWN {
+        let _ = got::prepare(module, hook, hooked.of(hook.name))
+            .and_then(|()| got::place(module, hook));
+    }
+    if semaphore {
+        let placed = got::prepare_own(module, &NEW, hooked.of(NEW.name))
+            .and_then(|()| got::place(module, &NEW));
+        told = if placed.is_ok() { told } else { status::NO_FRESH };
+    }
+    if HOT.seats_are_ours.swap(1, SeqCst) == 0 {
+        seats::clear();
+    }
+    imports::begin(module);
+    let totals = tstate::begin(&HOT);
+    imports::patch(totals);
+    totals.kept_pair_ns.store(kept_pair_ns, Relaxed);
+    totals.status.store(told, Relaxed);
+    HOT.states.store(1, SeqCst);
+}
+
+/// After the hooks were made to pass through: waits until nobody is inside one.
+pub(crate) fn wait_until_out() {
+    sleep();
+    while !seats::are_empty() {
+        sleep();
+    }
+}
+
+/// Hooks of this probe that stand in the interpreter's own GOT.
+pub(crate) fn own_hooks() -> [extern "C" fn(); 4] {
+    [hooks::mmap, hooks::munmap, hooks::dlsym, hooks::new_state_inside]
+}
+
+fn sleep() {
+    const NS: u64 = 1_000_000;
+    let time = [0, NS];
+    // SAFETY: nanosleep(2) reads a timespec, which `time` is laid out as on x86-64.
+    unsafe { syscall(number::NANOSLEEP, [time.as_ptr() as u64, 0, 0, 0, 0, 0]) };
+}
