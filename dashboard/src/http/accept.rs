@@ -1,16 +1,16 @@
 //! The accept loop: hyper with a timer, so that no client can hold a connection by being slow.
 //!
-//! Limits of one server: 64 connections (sockets of the WebSocket included), 16 KiB of headers in 5 s,
-//! and a minute for each keep-alive connection, after which the browser opens another by itself.
+//! Limits of one server: 64 connections (sockets of the WebSocket included; see `seats` for whose they are),
+//! 16 KiB of headers in 5 s, and a minute for each keep-alive connection, after which the browser opens another by itself.
 
+use super::seats::{Seat, Seats};
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 const CONNECTIONS_MAX: usize = 64;
@@ -23,22 +23,21 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After an accept error such as "too many open files": trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Held by whatever keeps a connection open; the WebSocket's task takes a clone along.
-pub type Seat = Arc<OwnedSemaphorePermit>;
-
 /// Serves `router` until `stop` becomes true; then lets answers under way finish.
 pub async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
-    let seats = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut seats = Seats::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
+    let mut newcomer = None;
     loop {
-        let accepted = tokio::select! {
-            accepted = seat_and_stream(&seats, &listener) => accepted,
+        let seat = tokio::select! {
+            seat = seat_for_next(&mut newcomer, &listener, &mut seats) => seat,
             _ = stop.wait_for(|&stop| stop) => break,
             Some(_) = connections.join_next() => continue,
         };
-        match accepted {
+        match seat {
             Ok((seat, stream)) => {
-                connections.spawn(serve(stream, seat, router.clone(), stop.clone()));
+                let serving = serve(stream, seat.clone(), router.clone(), stop.clone());
+                seats.seated(&seat, connections.spawn(serving));
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -50,14 +49,18 @@ pub async fn run(listener: TcpListener, router: Router, mut stop: watch::Receive
     while connections.join_next().await.is_some() {}
 }
 
-/// The next client and its seat; clients beyond the limit wait in the kernel's backlog.
-async fn seat_and_stream(
-    seats: &Arc<Semaphore>,
+/// The next client and its seat. One client at most waits in `newcomer` for a seat, the others in the
+/// kernel's backlog. Can be dropped and called again at any time.
+async fn seat_for_next(
+    newcomer: &mut Option<TcpStream>,
     listener: &TcpListener,
+    seats: &mut Seats,
 ) -> std::io::Result<(Seat, TcpStream)> {
-    let seat = seats.clone().acquire_owned().await.expect("the semaphore is never closed");
-    let (stream, _) = listener.accept().await?;
-    Ok((Arc::new(seat), stream))
+    if newcomer.is_none() {
+        *newcomer = Some(listener.accept().await?.0);
+    }
+    let seat = seats.take().await;
+    Ok((seat, newcomer.take().expect("it waits")))
 }
 
 async fn serve(stream: TcpStream, seat: Seat, router: Router, mut stop: watch::Receiver<bool>) {

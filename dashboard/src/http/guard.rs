@@ -4,6 +4,7 @@
 //! that must work without credentials (`/login`, which redeems a code, and the page that says how).
 
 use super::auth::{Auth, Identity};
+use super::seats::Seat;
 use super::{App, pages};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
@@ -64,6 +65,9 @@ fn admit(auth: &Auth, port: u16, request: &Request) -> Result<(), Response> {
     let Some(identity) = auth.identify(headers, port) else {
         return Err(deny(auth, headers));
     };
+    if let Some(seat) = request.extensions().get::<Seat>() {
+        seat.keep();
+    }
     let safe =
         [Method::GET, Method::HEAD].contains(method) && !headers.contains_key(header::UPGRADE);
     if !safe && identity == Identity::Cookie && origin != Origin::Ours {

@@ -16,16 +16,17 @@ mod query;
 mod recordings;
 mod routes;
 pub mod runfile;
+mod seats;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
-pub use accept::Seat;
 pub use actions::{Actions, AttachableProcess};
 pub use guard::MUTATION_HEADER;
 #[cfg(any(test, feature = "fuzz"))]
 pub use guard::nobody_is_let_in;
 pub use recordings::{Folder, RecordingActions, RecordingFile};
+pub use seats::Seat;
 
 use crate::cost::Cost;
 use crate::hub::HubHandle;

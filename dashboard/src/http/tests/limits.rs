@@ -29,14 +29,16 @@ async fn large_heads_and_bodies_are_refused() {
 }
 
 #[tokio::test]
-async fn the_65th_client_waits_until_another_goes() {
+async fn the_65th_client_that_is_let_in_waits_until_another_goes() {
     let server = Running::start().await;
     let mut seated = Vec::new();
     for _ in 0..64 {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        let text = format!("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", server.address);
+        let token = server.handle.token();
+        let head = format!("Host: {}\r\nAuthorization: Bearer {token}", server.address);
+        let text = format!("GET /api/sessions HTTP/1.1\r\n{head}\r\n\r\n");
         stream.write_all(text.as_bytes()).await.unwrap();
-        read_answer(&mut stream).await;
+        assert_eq!(read_answer(&mut stream).await.status, 200);
         seated.push(stream);
     }
     let request = server.request("GET", "/api/sessions");
@@ -47,6 +49,39 @@ async fn the_65th_client_waits_until_another_goes() {
     );
     drop(seated);
     assert_eq!(late.await.unwrap(), 200);
+}
+
+/// Opens `n` connections that never say who they are: silent ones, and some with half a head.
+async fn strangers(address: SocketAddr, n: usize) -> Vec<TcpStream> {
+    let mut streams = Vec::new();
+    for at in 0..n {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        if at % 3 == 0 {
+            // Cut off at once, perhaps: that is the server's right.
+            let _ = stream.write_all(b"GET /api/sessions HTTP/1.1\r\nHost: ").await;
+        }
+        streams.push(stream);
+    }
+    streams
+}
+
+#[tokio::test]
+async fn who_says_nothing_keeps_nobody_out() {
+    let server = Running::start().await;
+    let flood = tokio::spawn(async move {
+        let mut held = strangers(server.address, 200).await;
+        for _ in 0..20 {
+            held.extend(strangers(server.address, 5).await);
+            tokio::task::yield_now().await;
+        }
+        held
+    });
+    for _ in 0..50 {
+        let request = server.request("GET", "/api/sessions");
+        let answer = timeout(Duration::from_secs(4), request.send()).await;
+        assert_eq!(answer.expect("before slow heads are cut off by their time").status, 200);
+    }
+    drop(flood.await.unwrap());
 }
 
 #[tokio::test]
