@@ -150,3 +150,58 @@ fn what_a_ring_delivers_and_what_it_loses_is_all_there_was() {
         assert_eq!(seen, kept, "in their order, each once; the others were told to be lost");
     });
 }
+
+/// The words that a forked child finds wiped (`MADV_WIPEONFORK`), and the segment that it has not
+/// (`MADV_DONTFORK`): `inside::activate` and `suite::hot`.
+struct Forking {
+    cond: AtomicU64,
+    /// Whether this process has the segment mapped: the child of a fork never has.
+    segment: AtomicU64,
+}
+
+impl Forking {
+    fn attach(&self) {
+        self.segment.store(1, Relaxed);
+        self.cond.store(OURS, Release);
+    }
+
+    /// What a fork at this moment leaves: the kernel copies every word but those that it wipes.
+    fn fork(&self, wipe: bool) -> Self {
+        let cond = if wipe { 0 } else { self.cond.load(Acquire) };
+        Self { cond: AtomicU64::new(cond), segment: AtomicU64::new(0) }
+    }
+
+    fn hook(&self) {
+        if self.cond.load(Acquire) == OURS {
+            assert_eq!(self.segment.load(Relaxed), 1, "a hook touches a segment that is not there");
+        }
+    }
+}
+
+/// A thread of the target records, forks while gilscope attaches, and its child goes on.
+fn fork_at_any_moment(wipe: bool) {
+    loom::model(move || {
+        let parent = Arc::new(Forking { cond: AtomicU64::new(0), segment: AtomicU64::new(0) });
+        let forker = {
+            let parent = parent.clone();
+            thread::spawn(move || {
+                parent.hook();
+                parent.fork(wipe).hook();
+                parent.hook();
+            })
+        };
+        parent.attach();
+        forker.join().unwrap();
+    });
+}
+
+#[test]
+fn a_child_records_nothing_whenever_it_was_forked() {
+    fork_at_any_moment(true);
+}
+
+#[test]
+#[should_panic(expected = "a segment that is not there")]
+fn the_model_would_notice_a_child_that_believes_it_is_watched() {
+    fork_at_any_moment(false);
+}
