@@ -10,6 +10,7 @@ mod cpu;
 mod exact;
 mod findings;
 mod frames;
+mod full_disk;
 mod leaving;
 mod loss;
 mod names;

@@ -8,6 +8,7 @@
 #[path = "../e2e/harness/mod.rs"]
 mod harness;
 
+mod abuse;
 mod contended;
 mod cycle;
 mod opening;

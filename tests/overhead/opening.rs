@@ -31,17 +31,11 @@ const ROUTES: [&str; 11] = [
 #[test]
 fn opening() {
     let folder = scratch();
-    let generator = build_generator();
-    let seconds = sized(32, 300).to_string();
+    let seconds = sized(32, 300);
     let mut rows = Vec::new();
-    for threads in &["64", "300"][..sized(1, 2)] {
+    for &threads in &[64, 300][..sized(1, 2)] {
         let file = folder.path().join(format!("{threads}.gilscope"));
-        let status = Command::new(&generator)
-            .arg(&file)
-            .args([seconds.as_str(), *threads, "100"])
-            .status()
-            .expect("the generator starts");
-        assert!(status.success(), "the generator ended with {status}");
+        generate(&file, seconds, threads);
         let (opened_ms, memory_mib) = visits(&file, folder.path(), LEAST);
         let stripped = rusqlite::Connection::open(&file).expect("a recording");
         assert_eq!(stripped.execute("DELETE FROM state", []).expect("a table"), 1);
@@ -55,6 +49,14 @@ fn opening() {
         rows.push(Row::new(&load, "memory then", "MiB", Estimate::of(&memory_mib)));
     }
     publish("6 opening", "Opening a recording", rows);
+}
+
+/// Makes a recording of so many seconds and threads.
+pub(crate) fn generate(file: &Path, seconds: usize, threads: usize) {
+    let numbers = [seconds.to_string(), threads.to_string(), "100".into()];
+    let status = Command::new(build_generator()).arg(file).args(numbers).status();
+    let status = status.expect("the generator starts");
+    assert!(status.success(), "the generator ended with {status}");
 }
 
 /// As the page tests build theirs, so that most of it is built already.

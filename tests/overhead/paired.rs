@@ -29,6 +29,11 @@ impl Estimate {
         Self { value, low: sorted[rank - 1], high: sorted[n - rank], n }
     }
 
+    /// A figure that was read once, without an interval.
+    pub(crate) fn once(value: f64) -> Self {
+        Self { value, low: value, high: value, n: 1 }
+    }
+
     /// Of `arm - base`, pair by pair.
     pub(crate) fn of_differences(arm: &[f64], base: &[f64]) -> Self {
         Self::of(&pairs(arm, base).map(|(arm, base)| arm - base).collect::<Vec<_>>())

@@ -49,7 +49,7 @@ fn coming_and_leaving(work: &mut Workload, n: usize) -> Vec<Row> {
     let row = |arm: &str, values: &[f64], aim: f64| {
         Row::new(LOAD, arm, "ms", Estimate::of(values)).aim(AtMost::Figure(aim))
     };
-    let last = once(percentile(&gaps, 0.99));
+    let last = Estimate::once(percentile(&gaps, 0.99));
     vec![
         row(
             "attach: from the command to the word that it records",
@@ -93,18 +93,13 @@ fn being_there(program: &Program, seconds: u64) -> Vec<Row> {
     let (own, target) = (resident_mib(session.pid()), resident_mib(program.pid()));
     session.finish();
     let row = |arm: &str, unit: &str, value: f64, aim: f64| {
-        Row::new(LOAD, arm, unit, once(value)).aim(AtMost::Figure(aim))
+        Row::new(LOAD, arm, unit, Estimate::once(value)).aim(AtMost::Figure(aim))
     };
     vec![
         row("gilscope's CPU, the target idle", "% of a core", percent, 1.0),
         row("gilscope's memory, just attached", "MiB resident", own, 64.0),
         row("the target's memory", "MiB resident more", target - target_before, 1.0),
     ]
-}
-
-/// A figure that was read once, without an interval.
-fn once(value: f64) -> Estimate {
-    Estimate { value, low: value, high: value, n: 1 }
 }
 
 fn cpu_s(pid: u32) -> f64 {

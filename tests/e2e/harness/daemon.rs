@@ -22,6 +22,11 @@ impl Daemon {
         Self { listen: field("listen"), token: field("token") }
     }
 
+    /// Address and port.
+    pub(crate) fn listen(&self) -> &str {
+        &self.listen
+    }
+
     /// Status and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, Vec<u8>) {
         let mut stream = TcpStream::connect(&self.listen).expect("gilscope listens");
