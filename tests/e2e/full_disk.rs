@@ -73,7 +73,7 @@ fn a_recording(folder: &Path) -> Option<PathBuf> {
             return None;
         }
     };
-    let program = Program::start(&python, "convoy.py", &[]);
+    let program = Program::start(&python, "busy3.py", &["2"]);
     let file = folder.join("r.gilscope");
     let pid = program.pid().to_string();
     let path = file.to_str().expect("text");

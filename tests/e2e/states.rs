@@ -12,6 +12,9 @@ fn watched(python: &Python, late: bool, lines: &[&str]) -> Option<(Vec<Value>, R
     watched_by(python, late, &[], lines)
 }
 
+/// The probe is on where it is asked for.
+const ON: [&str; 2] = ["--probes", "gil,cpu,tstate"];
+
 fn watched_by(
     python: &Python,
     late: bool,
@@ -27,7 +30,7 @@ fn watched_by(
     let args = if late { vec![path, "late"] } else { vec![path] };
     let mut program = Program::start(python, "foreign.py", &args);
     program.wait_quiet();
-    let session = Session::attach(&program, options);
+    let session = Session::attach(&program, &[&ON[..], options].concat());
     let say = |line: &&str| {
         program.say(line);
         program.truth()
@@ -133,7 +136,7 @@ fn leaving(python: &Python) {
     for how in ["fresh", "kept", "made"] {
         program.say(&format!("{how} 4 100000 code"));
         for _ in 0..3 {
-            Session::attach(&program, &[]).finish();
+            Session::attach(&program, &ON).finish();
             let maps = program.n_residue_maps();
             assert_eq!(*residue.get_or_insert(maps), maps, "only the text stays");
         }

@@ -57,7 +57,7 @@ impl RecordTo {
         }
         match tempfile::tempfile_in(folder_of(&path)) {
             Ok(_) => Ok(Self { path, overwrite }),
-            Err(cause) => Err(RecordingError::Create { path, cause }.into()),
+            Err(cause) => Err(RecordingError::uncreated(&path, cause).into()),
         }
     }
 }

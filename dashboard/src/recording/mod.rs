@@ -31,7 +31,7 @@ pub use write::Recorder;
 #[cfg(any(test, feature = "generator"))]
 pub use write::write_all_of;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a recording cannot be written or read. One line each: cause, then remedy.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,8 @@ pub enum RecordingError {
     Exists { path: PathBuf },
     #[error("cannot write {path}: {cause}; choose a folder that you may write to")]
     Create { path: PathBuf, cause: std::io::Error },
+    #[error("cannot write {path}: the disk is full; free some space or choose another folder")]
+    NoRoom { path: PathBuf },
     #[error("recording to {path} stopped: the disk is full; all up to then is saved in the file")]
     DiskFull { path: PathBuf },
     #[error("recording to {path} stopped: {cause}; what was committed before is saved in the file")]
@@ -60,4 +62,15 @@ pub enum RecordingError {
     Future { path: PathBuf, found: i64, known: i64 },
     #[error("cannot read {path}: {cause}")]
     Read { path: PathBuf, cause: rusqlite::Error },
+}
+
+impl RecordingError {
+    /// Why there is no file to begin with.
+    pub(crate) fn uncreated(path: &Path, cause: std::io::Error) -> Self {
+        let path = path.to_owned();
+        match cause.kind() {
+            std::io::ErrorKind::StorageFull => Self::NoRoom { path },
+            _ => Self::Create { path, cause },
+        }
+    }
 }

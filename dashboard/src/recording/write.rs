@@ -43,7 +43,10 @@ impl Recorder {
     /// file of that name is replaced.
     pub fn create(path: &Path, target: &Target, overwrite: bool) -> Result<Self, RecordingError> {
         create_file(path, overwrite)?;
-        let db = prepare(path, target).map_err(|cause| write_error(path, cause))?;
+        let db = prepare(path, target).map_err(|cause| match write_error(path, cause) {
+            RecordingError::DiskFull { path } => RecordingError::NoRoom { path },
+            other => other,
+        })?;
         let (queue, batches) = sync_channel(QUEUE_BATCHES);
         let (own_path, target) = (path.to_owned(), target.clone());
         let writer = std::thread::Builder::new()
@@ -52,7 +55,7 @@ impl Recorder {
                 write_all(Writer::new(db, target), &batches)
                     .map_err(|cause| write_error(&own_path, cause))
             })
-            .map_err(|cause| RecordingError::Create { path: path.into(), cause })?;
+            .map_err(|cause| RecordingError::uncreated(path, cause))?;
         Ok(Self {
             path: path.into(),
             queue: Some(queue),
@@ -146,7 +149,7 @@ fn replace<T, K: Ord>(rows: &mut Vec<T>, newer: Vec<T>, key: impl Fn(&T) -> K) {
 }
 
 fn create_file(path: &Path, overwrite: bool) -> Result<(), RecordingError> {
-    let failed = |cause| RecordingError::Create { path: path.into(), cause };
+    let failed = |cause| RecordingError::uncreated(path, cause);
     if overwrite && fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
         fs::remove_file(path).map_err(failed)?;
         // A journal left by a killed writer belongs to the old file and would spoil the new one.

@@ -3,6 +3,7 @@
 use super::*;
 use crate::collect::generate::Scenario;
 use proptest::prelude::*;
+use std::collections::HashMap;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -35,8 +36,11 @@ fn thread_cpu_at(batches: &[Batch], key: ThreadKey, at_ns: u64) -> u64 {
 }
 
 fn blame_at(batches: &[Batch], at_ns: u64) -> u64 {
-    let newest = batches.iter().take_while(|batch| batch.at_ns <= at_ns).last();
-    newest.map_or(0, |batch| batch.blame.iter().map(|row| row.wait_inflicted_ns).sum())
+    // A batch tells only the rows that changed.
+    let told = batches.iter().filter(|batch| batch.at_ns <= at_ns).flat_map(|batch| &batch.blame);
+    let rows: HashMap<_, u64> =
+        told.map(|row| ((row.holder, row.code, row.line), row.wait_inflicted_ns)).collect();
+    rows.values().sum()
 }
 
 fn sum_rows(rows: &[ThreadRow]) -> (ThreadGilTotals, u64) {

@@ -41,7 +41,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            probes: probe::GIL | probe::TSTATE,
+            probes: probe::GIL,
             mode: Mode::Exact as u32,
             blame_ration_ns: 200_000,
             long_hold_ns: 5_000_000,
