@@ -53,7 +53,9 @@ impl Writer {
 /// One line for a person: what happened, to which file.
 fn is_told(ended: &Ended, out: &Path) -> bool {
     let name = out.file_name().expect("a name").to_string_lossy();
-    let said = ended.stderr.lines().find(|line| line.contains("disk is full"));
+    // A sync that finds no room is an I/O error to SQLite.
+    let is_said = |line: &&str| line.contains("disk is full") || line.contains("disk I/O error");
+    let said = ended.stderr.lines().find(is_said);
     ended.status.code() == Some(1)
         && said.is_some_and(|line| line.contains(&*name))
         && !ended.stderr.contains("panicked")
@@ -140,7 +142,9 @@ fn recordings_are_readable_up_to_then(python: &Python) {
         if ended.stderr.contains("is saved in the file") {
             let path = writer.out();
             let report = run(&["report", path.to_str().expect("text"), "-o", "-"]);
-            assert!(report.status.success(), "step {step} of {steps}: {ended:?} {report:?}");
+            let is_empty = report.stderr.contains("before its first second was written");
+            let told = format!("step {step} of {steps}: {ended:?} {report:?}");
+            assert!(report.status.success() || is_empty, "{told}");
         }
     }
     println!("{steps} steps");
