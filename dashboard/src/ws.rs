@@ -19,7 +19,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// More than a person's clicking makes; a client that sends more is cut off.
@@ -56,7 +56,15 @@ async fn serve(app: App, socket: WebSocket) {
     let (sink, stream) = socket.split();
     let (wanted, wants) = watch::channel(None);
     let mut stop = app.stop.clone();
-    let mut pusher = Pusher { app, sink, wants, sent: HashMap::new(), hasher: RandomState::new() };
+    let mut pusher = Pusher {
+        app,
+        sink,
+        wants,
+        tables_at: Instant::now(),
+        tables_owed: false,
+        sent: HashMap::new(),
+        hasher: RandomState::new(),
+    };
     tokio::select! {
         () = read(stream, wanted) => {}
         () = pusher.run() => {}
@@ -103,6 +111,9 @@ struct Pusher {
     app: App,
     sink: SplitSink<WebSocket, Message>,
     wants: watch::Receiver<Option<Result<Request, String>>>,
+    tables_at: Instant,
+    /// Whether something changed since tables were sent.
+    tables_owed: bool,
     /// Hash of what was sent last, by part.
     sent: HashMap<&'static str, u64>,
     hasher: RandomState,
@@ -114,22 +125,20 @@ impl Pusher {
         let mut revisions = self.app.hub.revisions();
         let mut pace = interval(PUSH_INTERVAL);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut tables_at = Instant::now();
         revisions.mark_changed();
+        // Seen here, it would not be seen to be new where it is answered.
+        let mut asked = self.wants.clone();
         loop {
             let answered = tokio::select! {
-                changed = self.wants.changed() => match changed {
-                    Ok(()) => { self.sent.clear(); tables_at = Instant::now(); self.push(true).await }
+                changed = asked.changed() => match changed {
+                    Ok(()) => self.push().await,
                     Err(_) => return,
                 },
                 changed = revisions.changed() => match changed {
-                    Ok(()) => {
-                        let tables = tables_at.elapsed() >= TABLES_INTERVAL;
-                        if tables { tables_at = Instant::now(); }
-                        self.push(tables).await
-                    }
+                    Ok(()) => self.push().await,
                     Err(_) => return,
                 },
+                () = sleep_until(self.tables_at + TABLES_INTERVAL), if self.tables_owed => self.push().await,
                 () = tokio::time::sleep(PING_INTERVAL) => self.send(Message::Ping(Default::default())).await,
             };
             if answered.is_none() {
@@ -140,11 +149,22 @@ impl Pusher {
     }
 
     /// Sends what changed. `None` when the client is gone or stuck, or the hub stopped.
-    async fn push(&mut self, tables: bool) -> Option<()> {
+    async fn push(&mut self) -> Option<()> {
         let sessions = view::sessions(&self.app.hub).await.ok()?;
         let list = serde_json::json!({ "part": "sessions", "data": sessions }).to_string();
         self.send_changed("sessions", Part::Text(list)).await?;
-        let wanted = self.wants.borrow_and_update().clone();
+        let (wanted, is_new) = {
+            let wanted = self.wants.borrow_and_update();
+            (wanted.clone(), wanted.has_changed())
+        };
+        if is_new {
+            self.sent.clear();
+        }
+        let tables = is_new || self.tables_at.elapsed() >= TABLES_INTERVAL;
+        if tables {
+            self.tables_at = Instant::now();
+        }
+        self.tables_owed = !tables;
         match wanted {
             None => Some(()),
             Some(Err(error)) => self.complain(error).await,

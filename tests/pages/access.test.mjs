@@ -46,8 +46,8 @@ describe("accessibility", { skip, concurrency: false }, () => {
   });
 
   test("the keyboard moves the cursor of a chart, which is said, and selects", async () => {
-    await open("#/cpu?s=2&last=0", ".stack canvas");
-    await page.locator(".stack .chart").focus();
+    await open("#/cpu?s=2&last=0", "[data-page=cpu] .stack canvas");
+    await page.locator("[data-page=cpu] .stack .chart").focus();
     await page.keyboard.press("Home");
     await said(/^\d\d:\d\d:\d\d.*all threads \d\.\d\d; MainThread/);
     await page.keyboard.press("ArrowRight");
@@ -61,7 +61,7 @@ describe("accessibility", { skip, concurrency: false }, () => {
   test("[ and ] go from mark to mark", async () => {
     const { marks } = await api(server, "/api/sessions/2");
     await open("#/cpu?s=2&last=0", "main:not([hidden]) .chip");
-    await page.locator(".stack .chart").focus();
+    await page.locator("[data-page=cpu] .stack .chart").focus();
     await page.keyboard.press("Home");
     await page.keyboard.press("]");
     await said(/^Mark /);
@@ -72,14 +72,14 @@ describe("accessibility", { skip, concurrency: false }, () => {
   });
 
   test("every chart has a summary, and the table behind it says what the chart says", async () => {
-    await open("#/cpu?s=2&last=0", ".stack canvas");
-    const summary = await page.locator(".stack .chart").getAttribute("aria-label");
+    await open("#/cpu?s=2&last=0", "[data-page=cpu] .stack canvas");
+    const summary = await page.locator("[data-page=cpu] .stack .chart").getAttribute("aria-label");
     assert.match(summary, /stacked by thread\. Mean over .*MainThread \d\.\d\d, cruncher-1 0\.\d\d/);
     await page.getByRole("button", { name: "Table" }).click();
-    await page.locator(".stack table tbody tr").first().waitFor();
-    const heads = await page.locator(".stack thead th").allInnerTexts();
+    await page.locator("[data-page=cpu] .stack table tbody tr").first().waitFor();
+    const heads = await page.locator("[data-page=cpu] .stack thead th").allInnerTexts();
     assert.deepEqual(heads.slice(0, 4), ["Time", "all threads", "MainThread", "cruncher-1"]);
-    const rows = await page.$$eval(".stack tbody tr", (rows) => rows.map((row) => [...row.cells].slice(1).map((cell) => Number(cell.textContent))));
+    const rows = await page.$$eval("[data-page=cpu] .stack tbody tr", (rows) => rows.map((row) => [...row.cells].slice(1).map((cell) => Number(cell.textContent))));
     assert.ok(rows.length > 20);
     for (const [total, ...bands] of rows) {
       assert.ok(Math.abs(bands.reduce((sum, cores) => sum + cores, 0) - total) < 0.07, `${bands} add up to ${total}`);

@@ -27,7 +27,7 @@ describe("a real process", { skip, concurrency: false }, () => {
 
   const open = async (hash) => {
     await page.goto(`${daemon.origin}/${hash}`);
-    await page.locator(".stack canvas").first().waitFor();
+    await page.locator("[data-page=cpu] .stack canvas").waitFor();
   };
   const api = (path) => page.evaluate(async (path) => (await fetch(path)).json(), path);
   const address = (shape) => until("the address", () => page.evaluate(() => location.hash), (hash) => shape.test(hash));
@@ -42,7 +42,7 @@ describe("a real process", { skip, concurrency: false }, () => {
       assert.ok(cpu.cpu_ns > 0 && cpu_parts.unknown_ns <= 0.2 * cpu.cpu_ns, `${name}: ${JSON.stringify(cpu_parts)}`);
       assert.ok(cpu_parts.holding_ns > 0.85 * (cpu.cpu_ns - cpu_parts.unknown_ns), `${name}: ${JSON.stringify({ cpu, cpu_parts })}`);
     }
-    const parts = await until("the parts", () => page.$$eval("#content > :not([hidden]) .legend .parts li:not([hidden])", (items) =>
+    const parts = await until("the parts", () => page.$$eval("[data-page=cpu] .legend .parts li:not([hidden])", (items) =>
       Object.fromEntries(items.map((item) => [item.children[1].textContent, Number(item.children[2].textContent)]))),
       (parts) => parts["holding the GIL"] > 0);
     assert.ok(parts["holding the GIL"] > parts["running without it"], JSON.stringify(parts));

@@ -43,6 +43,7 @@ let drawn: unknown[] = [];
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
 const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), states: new StatesPage(), frames: new FramesPage(), experiments: new ExperimentsPage() };
+Object.entries(pages).forEach(([name, page]) => { page.element.dataset.page = name; });
 const waiting = new Waiting();
 const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];
 const skip = h("a", { class: "skip", href: "#content", click: (event: Event) => {

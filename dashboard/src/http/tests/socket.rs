@@ -3,7 +3,9 @@
 use super::*;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest as _};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
@@ -65,6 +67,20 @@ async fn a_page_is_pushed_and_then_only_what_changed() {
     server.hub.batch(server.session, batch).await.unwrap();
     let (cpu, _) = next(&mut socket, "cpu").await;
     assert_eq!(cpu["range"]["end_ns"], 2_100_000_000u64);
+}
+
+#[tokio::test]
+async fn a_question_is_answered_in_whole_though_something_changes_at_that_moment() {
+    let server = Running::start().await;
+    let mut socket = connect(&server).await;
+    for turn in 0..40 {
+        let (hub, session) = (server.hub.clone(), server.session);
+        let mark = tokio::spawn(async move { hub.mark(session, "now".into(), Some(turn)).await });
+        ask(&mut socket, json!({ "session": 1, "page": "cpu", "px": 100 + turn })).await;
+        let table = timeout(Duration::from_secs(5), next(&mut socket, "threads")).await;
+        assert!(table.is_ok(), "turn {turn}: no table for a page that was asked for");
+        mark.await.unwrap().unwrap();
+    }
 }
 
 #[tokio::test]
