@@ -42,6 +42,11 @@ export function rate(perSecond: number | null | undefined): string {
   return `${perSecond >= 99.95 ? count(perSecond) : digits(perSecond)} /s`;
 }
 
+/** A rate on an axis, short: "20k /s", "250 /s". */
+export function rateTick(perSecond: number): string {
+  return perSecond < 1e3 ? `${+perSecond.toPrecision(3)} /s` : `${+(perSecond / 1e3).toPrecision(3)}k /s`;
+}
+
 export function percent(share: number | null | undefined): string {
   if (share == null || !Number.isFinite(share)) return UNKNOWN;
   const value = share * 100;

@@ -8,7 +8,7 @@ import { lineSpec } from "../charts/series";
 import { stackSpec } from "../charts/stack";
 import type { Context, PageView } from "../context";
 import { h, setText, show } from "../dom";
-import { count, duration, percent, rate } from "../format";
+import { count, duration, percent, rate, rateTick } from "../format";
 import { Callers, callsOf, costOf, freshOf, keptOf, savedOf } from "../parts/callers";
 import { Figures, type Figure } from "../parts/figures";
 import { Legend } from "../parts/legend";
@@ -77,7 +77,7 @@ export class StatesPage implements PageView {
       { name: "kept_per_s", color: "waiters" },
     ];
     this.made.draw(lineSpec(session, parts.states!, window, lines, {
-      height: 150, yMin: 10, yLabel: rate,
+      height: 150, yMin: 10, yLabel: rateTick,
       summary: "Thread states made a second, and calls of PyGILState_Ensure that found one that was kept.",
     }));
     const whole = isWhole();
