@@ -9,8 +9,9 @@ use crate::symbols::call;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, SeqCst};
 use suite::gil::hooks;
 use suite::got::{self, Hook, Module};
-use suite::hot::{HOT, ORIGINALS};
+use suite::hot::HOT;
 use suite::memory::thread_pointer;
+use suite::originals::ORIGINALS;
 use wire::segment::{Header, Layout, error, status};
 
 /// The hooks of an interpreter with a semaphore (2.7) or with conditions.

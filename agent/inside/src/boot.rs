@@ -25,7 +25,6 @@ use suite::memory::{Own, gettid, number, syscall, thread_pointer};
 use suite::object;
 use suite::slots::find_tid_offset;
 use wire::clock::ClockKind;
-use wire::plan::probe;
 use wire::segment::{Header, Layout, error, status};
 
 unsafe extern "C" {
@@ -124,7 +123,9 @@ pub(crate) fn is_called_off(header: &Header) -> bool {
 fn boot(header: &'static Header) -> Result<(), Failure> {
     let (api, version) = look_around(header)?;
     let hooked = Hooked::find();
-    states::resolve();
+    if states::is_wanted(header) {
+        states::resolve();
+    }
     if !api.is_initialized() || !api.has_gil() {
         return Err((status::NO_GIL_YET, error::NONE));
     }
@@ -188,7 +189,7 @@ fn with_gil(
     let result =
         calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
             check(&gil, semaphore)?;
-            if header.plan.probes & probe::TSTATE != 0 {
+            if states::is_wanted(header) {
                 kept_pair_ns = states::kept_pair_ns(api);
             }
             describe(header, api, version, &gil);
@@ -196,8 +197,8 @@ fn with_gil(
             activate(header, &layout, &module, &gil, semaphore)
         });
     calibrate::end();
-    if result.is_ok() {
-        states::begin(header, api, &module, hooked, semaphore, kept_pair_ns);
+    if result.is_ok() && states::is_wanted(header) {
+        states::begin(api, &module, hooked, semaphore, kept_pair_ns);
     }
     result
 }

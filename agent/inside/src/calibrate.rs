@@ -14,8 +14,9 @@ use core::sync::atomic::{
     Ordering::{Relaxed, SeqCst},
 };
 use suite::got::{self, Hook, Module};
-use suite::hot::{HOT, Hot, ORIGINALS, Originals};
+use suite::hot::{HOT, Hot};
 use suite::memory::thread_pointer;
+use suite::originals::{ORIGINALS, Originals};
 
 /// Calls that are remembered; contention adds a few to the usual eight.
 const MAX_CALLS: usize = 64;

@@ -18,8 +18,9 @@ use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, SeqCst},
 };
 use suite::got::{self, Hook, Module};
-use suite::hot::{HOT, Hot, ORIGINALS, Originals};
-use suite::memory::{number, syscall, thread_pointer};
+use suite::hot::{HOT, Hot};
+use suite::memory::{sleep, thread_pointer};
+use suite::originals::{ORIGINALS, Originals};
 
 /// How long the thread stays away in one turn. Finalising takes milliseconds.
 const TURN_NS: u64 = 50_000;
@@ -195,7 +196,7 @@ extern "C" fn turn(cond: u64, mutex: u64, deadline: u64) -> c_int {
         return result;
     }
     call(&ORIGINALS.mutex_unlock, [mutex, 0, 0]);
-    sleep();
+    sleep(TURN_NS);
     if !is_still_there() {
         escape();
     }
@@ -213,10 +214,4 @@ pub(crate) extern "C" fn semaphore_turn(semaphore: u64) -> c_int {
         escape();
     }
     result
-}
-
-fn sleep() {
-    let time = [0, TURN_NS];
-    // SAFETY: nanosleep(2) reads a timespec, which `time` is laid out as on x86-64.
-    unsafe { syscall(number::NANOSLEEP, [time.as_ptr() as u64, 0, 0, 0, 0, 0]) };
 }

@@ -20,8 +20,9 @@ use core::sync::atomic::{
     Ordering::{Relaxed, Release, SeqCst},
 };
 use suite::got::{self, Hook};
-use suite::hot::{HOT, ORIGINALS, Originals};
+use suite::hot::HOT;
 use suite::object;
+use suite::originals::{ORIGINALS, Originals};
 use wire::params::Params;
 use wire::segment::{Header, Layout, error, status};
 
@@ -93,7 +94,9 @@ pub(crate) fn preloaded(params: &'static Params, environment: *mut *mut c_char) 
 fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     let (api, _) = look_around(header)?;
     let hooked = Hooked::find();
-    states::resolve();
+    if states::is_wanted(header) {
+        states::resolve();
+    }
     let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
     if has_semaphore(&module) {
         return Err((status::NO_GIL_YET, 0));
@@ -157,7 +160,9 @@ fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
         header.patched.fetch_add(n, Relaxed);
     }
     got::restore(&[mutex_init, cond_init, cond_signal]);
-    states::begin(header, &api, &module, &Hooked::find(), false, 0);
+    if states::is_wanted(header) {
+        states::begin(&api, &module, &Hooked::find(), false, 0);
+    }
     Ok(())
 }
 

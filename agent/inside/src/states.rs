@@ -7,8 +7,9 @@
 use crate::symbols::{self, Api, Hooked};
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use suite::got::{self, Hook, Module};
-use suite::hot::{HOT, ORIGINALS, monotonic_ns};
-use suite::memory::{number, syscall};
+use suite::hot::{HOT, monotonic_ns};
+use suite::memory::sleep;
+use suite::originals::ORIGINALS;
 use suite::tstate::{self, hooks, imports, seats};
 use wire::plan::probe;
 use wire::segment::Header;
@@ -29,6 +30,11 @@ static NEW: Hook = Hook {
     hook: hooks::new_state_inside,
     original: &ORIGINALS.new_state_inside,
 };
+
+/// Whether the probe is to record.
+pub(crate) fn is_wanted(header: &Header) -> bool {
+    header.plan.probes & probe::TSTATE != 0
+}
 
 /// Looks up what the hooks go on to. Before the loader's list is walked, and without a lock.
 pub(crate) fn resolve() {
@@ -66,16 +72,12 @@ pub(crate) fn kept_pair_ns(api: &Api) -> u64 {
 
 /// Begins to record. With the GIL, or before anybody has it; the GIL probe's hooks are in place.
 pub(crate) fn begin(
-    header: &Header,
     api: &Api,
     module: &Module,
     hooked: &Hooked,
     semaphore: bool,
     kept_pair_ns: u64,
 ) {
-    if header.plan.probes & probe::TSTATE == 0 {
-        return;
-    }
     let ask = api.this_thread_state.filter(|_| !semaphore);
     HOT.this_thread_state.store(ask.map_or(0, |ask| ask as usize), Relaxed);
     let mut told = status::RECORDING;
@@ -101,20 +103,17 @@ pub(crate) fn begin(
 
 /// After the hooks were made to pass through: waits until nobody is inside one.
 pub(crate) fn wait_until_out() {
-    sleep();
+    const NS: u64 = 1_000_000;
+    if HOT.seats_are_ours.load(SeqCst) == 0 {
+        return; // this process never had such a hook
+    }
+    sleep(NS);
     while !seats::are_empty() {
-        sleep();
+        sleep(NS);
     }
 }
 
 /// Hooks of this probe that stand in the interpreter's own GOT.
 pub(crate) fn own_hooks() -> [extern "C" fn(); 4] {
     [hooks::mmap, hooks::munmap, hooks::dlsym, hooks::new_state_inside]
-}
-
-fn sleep() {
-    const NS: u64 = 1_000_000;
-    let time = [0, NS];
-    // SAFETY: nanosleep(2) reads a timespec, which `time` is laid out as on x86-64.
-    unsafe { syscall(number::NANOSLEEP, [time.as_ptr() as u64, 0, 0, 0, 0, 0]) };
 }

@@ -7,7 +7,7 @@ use core::sync::atomic::{
     AtomicPtr,
     Ordering::{Acquire, Release},
 };
-use suite::hot::ORIGINALS;
+use suite::originals::ORIGINALS;
 
 unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;

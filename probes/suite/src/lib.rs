@@ -12,5 +12,6 @@ pub mod got;
 pub mod hot;
 pub mod memory;
 pub mod object;
+pub mod originals;
 pub mod slots;
 pub mod tstate;

@@ -47,6 +47,19 @@ pub unsafe fn syscall(number: u64, a: [u64; 6]) -> i64 {
     result
 }
 
+/// Lets `ns` go by, less than a second; shorter if a signal comes.
+pub fn sleep(ns: u64) {
+    let time = [0, ns];
+    // SAFETY: nanosleep(2) reads a timespec, which `time` is laid out as on x86-64.
+    unsafe { syscall(number::NANOSLEEP, [time.as_ptr() as u64, 0, 0, 0, 0, 0]) };
+}
+
+/// A word with its bits mixed, for tables: the upper ones depend on all of them (Knuth's multiplicative hash).
+#[inline(always)]
+pub fn scattered(word: u64) -> u64 {
+    word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The address of this thread's control block, `fs:0` (x86-64 psABI, TLS variant II).
 #[inline(always)]
 pub fn thread_pointer() -> u64 {

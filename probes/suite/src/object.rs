@@ -5,7 +5,7 @@
 //! nothing of what an object contains.
 
 use crate::got::Module;
-use crate::hot::ORIGINALS;
+use crate::originals::ORIGINALS;
 use core::ffi::{c_char, c_int, c_void};
 use core::sync::atomic::Ordering::Acquire;
 

@@ -5,7 +5,7 @@
 //! slot is no longer its own can be taken. A thread writes only the entry with its own pointer.
 
 use crate::hot::Hot;
-use crate::memory::{gettid, thread_pointer};
+use crate::memory::{gettid, scattered, thread_pointer};
 use core::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
     fence,
@@ -43,7 +43,7 @@ pub fn thread_id(hot: &Hot, pointer: u64) -> u32 {
 
 #[inline(always)]
 fn start_of(pointer: u64) -> usize {
-    (pointer.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize
+    (scattered(pointer) >> 40) as usize
 }
 
 /// This thread's slot, claimed if it is new; none if all slots are taken.

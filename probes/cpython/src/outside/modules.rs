@@ -3,8 +3,7 @@
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 
-use super::dict::pairs;
-use super::names::{find, modules};
+use super::names::{find, globals, modules};
 use super::text::text;
 use crate::Memory;
 use crate::layout::Layout;
@@ -35,9 +34,7 @@ fn file_and_name(
     key: u64,
     module: u64,
 ) -> Option<(String, String)> {
-    // PyModuleObject: md_dict comes first.
-    let globals = memory.pointer(module.checked_add(layout.object.bytes)?)?;
-    let file = find(memory, layout, &pairs(memory, layout, globals)?, b"__file__")?;
+    let file = find(memory, layout, &globals(memory, layout, module)?, b"__file__")?;
     let mut file = text(memory, layout, file)?;
     // Python 2 names the compiled file.
     if file.ends_with(".pyc") || file.ends_with(".pyo") {

@@ -28,9 +28,7 @@ fn active(
     interpreter: u64,
 ) -> Option<BTreeMap<u64, String>> {
     let threading = find(memory, layout, &modules(memory, layout, interpreter)?, b"threading")?;
-    // PyModuleObject: md_dict comes first.
-    let globals = memory.pointer(threading + layout.object.bytes)?;
-    let active = find(memory, layout, &pairs(memory, layout, globals)?, b"_active")?;
+    let active = find(memory, layout, &globals(memory, layout, threading)?, b"_active")?;
     let threads = pairs(memory, layout, active)?;
     Some(
         threads
@@ -53,6 +51,13 @@ pub(super) fn modules(
         let found = pairs(memory, layout, memory.pointer(interpreter.checked_add(offset)?)?)?;
         find(memory, layout, &found, b"sys").map(|_| found)
     })
+}
+
+/// The globals of a module.
+pub(super) fn globals(memory: &impl Memory, layout: &Layout, module: u64) -> Option<Vec<Pair>> {
+    // PyModuleObject: md_dict comes first.
+    let globals = memory.pointer(module.checked_add(layout.object.bytes)?)?;
+    pairs(memory, layout, globals)
 }
 
 /// The value of the pair whose key is `name`.

@@ -8,7 +8,7 @@
 
 use super::scratch;
 use crate::hot::{HOT, Hot};
-use crate::memory::Own;
+use crate::memory::{Own, scattered};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{
@@ -181,7 +181,7 @@ const CODE_PROBES: usize = 16;
 
 /// The index of a code in the table, copying its names when it is new; [`NO_CODE`] if none is left.
 fn intern(hot: &Hot, layout: &Layout, sample: &Sample) -> u32 {
-    let start = (sample.code.code.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+    let start = (scattered(sample.code.code) >> 40) as usize;
     for step in 0..CODE_PROBES {
         let i = (start + step) % Hot::N_CODES;
         if i == NO_CODE as usize {

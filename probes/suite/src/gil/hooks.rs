@@ -6,11 +6,13 @@
 //! the stack aligned to 16 for the Rust function in between.
 
 use super::{acquired, released, semaphore, wait};
-use crate::hot::{HOT, ORIGINALS};
+use crate::hot::HOT;
+use crate::originals::ORIGINALS;
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
-use crate::hot::{Hot, Originals};
+use crate::hot::Hot;
+use crate::originals::Originals;
 
 /// Stands for `pthread_cond_signal(cond)`. In a section with what it calls: neighbours share cache lines and
 /// a page, which a cycle has to fetch anew after each system call.

@@ -13,7 +13,8 @@
 //! only the begin of a wait is concurrent, and it writes to the thread's own slot alone.
 
 use super::{acquired_at, released_at, tell_of_hold, wait, written};
-use crate::hot::{HOT, Hot, ORIGINALS};
+use crate::hot::{HOT, Hot};
+use crate::originals::ORIGINALS;
 use crate::slots;
 use core::sync::atomic::{
     AtomicU64,

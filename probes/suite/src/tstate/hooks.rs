@@ -7,7 +7,8 @@
 //! new objects patched before it does.
 
 use super::{imports, seats};
-use crate::hot::{HOT, Hot, ORIGINALS, Originals};
+use crate::hot::{HOT, Hot};
+use crate::originals::{ORIGINALS, Originals};
 use core::arch::naked_asm;
 use core::ffi::{CStr, c_char};
 use core::mem::offset_of;

@@ -7,8 +7,9 @@
 
 use super::hooks;
 use crate::got::{self, Module};
-use crate::hot::ORIGINALS;
+use crate::memory::scattered;
 use crate::object::{self, Object};
+use crate::originals::ORIGINALS;
 use core::ffi::CStr;
 use core::sync::atomic::{
     AtomicPtr, AtomicU32, AtomicU64,
@@ -138,7 +139,7 @@ pub fn patch(totals: &StateTotals) {
 /// True the first time that an object is seen. If there are too many they are looked through each time,
 /// which changes nothing.
 fn is_new(dynamic: u64) -> bool {
-    let start = (dynamic.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+    let start = (scattered(dynamic) >> 40) as usize;
     for step in 0..MAX_OBJECTS {
         let Some(word) = SEEN.get((start + step) & (MAX_OBJECTS - 1)) else { return true };
         match word.load(Relaxed) {

@@ -8,27 +8,24 @@
 //! Counts are made while the GIL is held, so the callers' table has one writer at a time. A thread that
 //! found no slot is counted by atomic additions and not timed.
 
+mod callers;
 pub mod hooks;
 pub mod imports;
+mod levels;
 pub mod seats;
 
 use crate::gil::add;
 use crate::hot::Hot;
-use crate::object::module_without_lock;
+use crate::memory::scattered;
 use crate::slots;
-use core::sync::atomic::{
-    AtomicU32, AtomicU64,
-    Ordering::{Acquire, Relaxed},
-};
+use callers::{caller_of, remember};
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use levels::{book, close, opened, started, top};
 use wire::slot::{Slot, phase};
-use wire::tstate::{
-    Caller, Level, MAX_LEVELS, N_CALLERS, OTHER_CALLERS, StateTotals, Times, kind, stage,
-};
+use wire::tstate::{Caller, Level, N_CALLERS, StateTotals, kind, stage};
 
 /// One kept cycle in so many is timed: two more stamps would cost it a third of its own time.
 const KEPT_EVERY: u64 = 8;
-/// Entries of the callers' table looked at before a caller is one of the others.
-const CALLER_PROBES: usize = 64;
 /// `PyGILState_UNLOCKED`: the Release that gets it lets go of the GIL.
 const UNLOCKED: u32 = 1;
 /// A larger mapping is an arena of the allocator; a chunk of that size would need a frame of 100 KB.
@@ -75,53 +72,6 @@ pub(crate) fn reset(slot: &Slot) {
     }
 }
 
-/// The entry for calls that return to `site`.
-#[inline(always)]
-fn caller_of(hot: &Hot, site: u64) -> Option<(usize, &'static Caller)> {
-    let table = hot.callers();
-    let start = (site.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44) as usize & (N_CALLERS - 1);
-    let entry = table.get(start)?;
-    if entry.site.load(Relaxed) == site {
-        Some((start, entry))
-    } else {
-        look_for(table, site, start)
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn look_for(table: &'static [Caller], site: u64, start: usize) -> Option<(usize, &'static Caller)> {
-    let last = N_CALLERS - 1;
-    for at in (start..start + CALLER_PROBES).map(|at| at & last).filter(|at| *at != last) {
-        let entry = table.get(at)?;
-        let found = match entry.site.load(Acquire) {
-            0 => entry.site.compare_exchange(0, site, Relaxed, Relaxed).unwrap_or_else(|now| now),
-            found => found,
-        };
-        if found == 0 {
-            set(&entry.first, first_of_object(table, site).unwrap_or(at) as u32 + 1);
-        }
-        if found == 0 || found == site {
-            return Some((at, entry));
-        }
-    }
-    let others = table.get(last)?;
-    put(&others.site, OTHER_CALLERS);
-    Some((last, others))
-}
-
-/// The first entry of the object that holds `site`, if another is there already.
-fn first_of_object(table: &[Caller], site: u64) -> Option<usize> {
-    let object = module_without_lock(site)?;
-    let same = |entry: &Caller| {
-        let other = entry.site.load(Relaxed);
-        let other = (other != 0 && other != site).then(|| module_without_lock(other)).flatten();
-        other.is_some_and(|other| other.dynamic == object.dynamic)
-    };
-    let found = table.iter().find(|entry| same(entry))?;
-    (found.first.load(Relaxed) as usize).checked_sub(1)
-}
-
 /// Whether the calling thread has no thread state; none where asking takes a lock (2.7).
 #[inline(always)]
 fn is_fresh(hot: &Hot) -> Option<bool> {
@@ -152,7 +102,7 @@ fn ensure(hot: &'static Hot, site: u64) {
     };
     let kept = slot.states.kept.load(Relaxed);
     // A hash of the count: one in eight, in no rhythm that a program could have too.
-    let drawn = kept.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32 & (KEPT_EVERY - 1) == 0;
+    let drawn = scattered(kept) >> 32 & (KEPT_EVERY - 1) == 0;
     let timed = fresh != Some(false) || drawn;
     set(&level.caller, caller as u32);
     set(&level.kind, if fresh == Some(true) { kind::FRESH } else { kind::KEPT });
@@ -163,52 +113,10 @@ fn ensure(hot: &'static Hot, site: u64) {
     }
 }
 
-fn started(level: &Level, now: u64) {
-    put(&level.ensure_ns, now);
-    put(&level.mapped_ns, 0);
-    put(&level.unmap_ns, 0);
-}
-
 /// A call that cannot be followed, since its thread has no slot or is too deep in others.
 #[cold]
 fn unseen(entry: &Caller, fresh: bool) {
     (if fresh { &entry.unseen_fresh } else { &entry.unseen_other }).fetch_add(1, Relaxed);
-}
-
-/// Room for one more open cycle; the one before it keeps its stage until then.
-fn opened(hot: &Hot, slot: &Slot) -> Option<&'static Level> {
-    let states = &slot.states;
-    match slot.cycle.load(Relaxed) {
-        // A state that was made and is now got hold of by Ensure, or an Ensure that never got the GIL.
-        stage::MADE | stage::ENTERING => close(slot),
-        _ => {}
-    }
-    let depth = states.depth.load(Relaxed) as usize;
-    if depth >= MAX_LEVELS {
-        set(&states.skipped, states.skipped.load(Relaxed) + 1);
-        return None;
-    }
-    if let Some(outer) = depth.checked_sub(1).and_then(|at| states.levels.get(at)) {
-        set(&outer.stage, slot.cycle.load(Relaxed));
-    }
-    set(&states.depth, depth as u32 + 1);
-    top(hot, slot)
-}
-
-/// The newest open cycle.
-fn top(hot: &Hot, slot: &Slot) -> Option<&'static Level> {
-    let at = (slot.states.depth.load(Relaxed) as usize).checked_sub(1)?;
-    // Found anew through the table of slots, which lives as long as the segment.
-    hot.slot(hot.number_of(slot))?.states.levels.get(at)
-}
-
-/// Forgets the newest open cycle; the one before it goes on.
-fn close(slot: &Slot) {
-    let states = &slot.states;
-    let depth = states.depth.load(Relaxed).saturating_sub(1);
-    set(&states.depth, depth);
-    let outer = (depth as usize).checked_sub(1).and_then(|at| states.levels.get(at));
-    set(&slot.cycle, outer.map_or(stage::NONE, |outer| outer.stage.load(Relaxed)));
 }
 
 /// The thread of `slot`, which is entering, has acquired the GIL at `now`; its wait began at `wait_from_ns`,
@@ -240,24 +148,6 @@ pub(crate) fn acquired(hot: &'static Hot, slot: &Slot, now: u64, wait_from_ns: u
     }
     let lost = seats::NO_SEAT.load(Relaxed);
     put(&hot.state_totals().lost_no_seat, lost.wrapping_sub(hot.no_seat_before.load(Relaxed)));
-}
-
-/// Counts the thread for its caller's object, once.
-#[inline(always)]
-fn remember(hot: &Hot, slot: &Slot, entry: &Caller) {
-    let (number, known) = (entry.first.load(Relaxed), &slot.states.callers);
-    if known.iter().any(|word| word.load(Relaxed) == number) {
-        return;
-    }
-    let first = (number as usize).checked_sub(1).and_then(|at| hot.callers().get(at));
-    add(&first.unwrap_or(entry).threads, 1);
-    // The oldest goes: the last place is the newest.
-    for at in 1..known.len() {
-        set(&known[at - 1], known[at].load(Relaxed));
-    }
-    if let Some(newest) = known.last() {
-        set(newest, number);
-    }
 }
 
 /// `PyGILState_Release` is called with what its Ensure returned. The thread holds the GIL.
@@ -306,28 +196,6 @@ pub(crate) fn released(hot: &'static Hot, slot: &Slot, now: u64) {
         }
     }
     close(slot);
-}
-
-/// Adds a cycle that ends at `now`; returns what it took besides running and waiting. Stamps of one thread
-/// may stand a little out of order (two of them are read under different locks): parts are never negative.
-fn book(times: &Times, level: &Level, now: u64) -> u64 {
-    let ensure = level.ensure_ns.load(Relaxed);
-    let acquired = level.acquired_ns.load(Relaxed).max(ensure);
-    let release = level.release_ns.load(Relaxed).max(acquired);
-    let now = now.max(release);
-    let wait = level.wait_ns.load(Relaxed);
-    let mapped = level.mapped_ns.load(Relaxed).min(release - acquired);
-    let unmap = level.unmap_ns.load(Relaxed);
-    let delete = if unmap == 0 { now } else { unmap.clamp(release, now) } - release;
-    let chunk = mapped + (now - release - delete);
-    let create = acquired - ensure - wait;
-    add(&times.cycles, 1);
-    add(&times.create_ns, create);
-    add(&times.gil_wait_ns, wait);
-    add(&times.run_ns, release - acquired - mapped);
-    add(&times.chunk_ns, chunk);
-    add(&times.delete_ns, delete);
-    create + chunk + delete
 }
 
 /// `PyThreadState_New` is called by an extension and will return to `site`.

@@ -9,7 +9,7 @@
 //! A seat belongs to a thread pointer for ever: the next thread with that pointer takes it over.
 
 use crate::hot::Hot;
-use crate::memory::thread_pointer;
+use crate::memory::{scattered, thread_pointer};
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release, SeqCst},
@@ -59,7 +59,7 @@ pub(super) fn leave(seat: &Seat) {
 #[inline(always)]
 pub(super) fn own() -> Option<&'static Seat> {
     let pointer = thread_pointer();
-    let start = (pointer.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40) as usize;
+    let start = (scattered(pointer) >> 40) as usize;
     let seat = &SEATS[start & (N_SEATS - 1)];
     if seat.owner.load(Relaxed) == pointer { Some(seat) } else { elsewhere(pointer, start) }
 }
