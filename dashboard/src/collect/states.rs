@@ -1,8 +1,7 @@
 //! Who makes thread states, and what they cost: the callers' table of a segment.
 //!
-//! A caller in the table is a return address; here it becomes the object that holds it, and the exported
-//! function if there is one. Rows of one object and function are added up. The table is a target's word:
-//! an entry keeps the address that it had first, and sums stay at their largest value.
+//! A caller in the table is a return address; here it becomes the object that holds it. Rows of one object
+//! are added up; which function of it calls is not looked up. The table is a target's word: an entry keeps the address that it had first, and sums stay at their largest value.
 
 use super::mapping::Mapping;
 use crate::batch::{Batch, CallerFact, StateCounters, StateTotal};
@@ -15,17 +14,13 @@ use std::sync::atomic::{
 };
 use wire::tstate::{Caller, OTHER_CALLERS, status};
 
-/// The row of what no caller accounts for: states that extensions deleted themselves, and as its only kept
-/// cycle the one that the agent timed when it came.
-pub const PROCESS: u32 = 0;
-
 /// Reads the table; remembers what it told.
 #[derive(Default)]
 pub struct StatesReader {
     /// Address of each entry, as it was first seen, and the number of its caller.
     entries: Vec<Option<(u64, u32)>>,
-    /// Callers by object and function; numbers begin at 1.
-    numbers: BTreeMap<(String, Option<String>), u32>,
+    /// Callers by object; numbers begin at 1.
+    numbers: BTreeMap<String, u32>,
     told: BTreeMap<u32, StateCounters>,
     maps: Option<Maps>,
 }
@@ -75,7 +70,7 @@ impl StatesReader {
             kept_create_ns: process.kept_pair_ns.load(Relaxed),
             ..StateCounters::default()
         };
-        sums.insert(PROCESS, own);
+        sums.insert(StateTotal::PROCESS, own);
         self.entries.resize(mapping.callers().len(), None);
         for (at, entry) in mapping.callers().iter().enumerate() {
             let site = entry.site.load(Acquire);
@@ -97,29 +92,28 @@ impl StatesReader {
     }
 
     fn name(&mut self, at: usize, site: u64, pid: u32, look: &mut StatesLook) -> u32 {
-        let (module, function) = self.resolve(site, pid);
+        let module = self.resolve(site, pid);
         let next = self.numbers.len() as u32 + 1;
-        let number = *self.numbers.entry((module.clone(), function.clone())).or_insert(next);
+        let number = *self.numbers.entry(module.clone()).or_insert(next);
         if number == next {
-            look.callers.push(CallerFact { caller: number, module, function });
+            look.callers.push(CallerFact { caller: number, module, function: None });
         }
         self.entries[at] = Some((site, number));
         number
     }
 
     /// The object at an address; the maps are read again when they do not have it.
-    fn resolve(&mut self, site: u64, pid: u32) -> (String, Option<String>) {
+    fn resolve(&mut self, site: u64, pid: u32) -> String {
         if site == OTHER_CALLERS {
-            return ("other callers".to_owned(), None);
+            return "other callers".to_owned();
         }
         if self.maps.as_ref().is_none_or(|maps| maps.at(site).is_none()) {
             self.maps = Identity::of(pid).and_then(|target| target.maps()).ok();
         }
         let Some(object) = self.maps.as_ref().and_then(|maps| maps.at(site)) else {
-            return ("unloaded code".to_owned(), None);
+            return "unloaded code".to_owned();
         };
-        let name = if object.is_file() { object.file_name() } else { "generated code" };
-        (name.to_owned(), None)
+        if object.is_file() { object.file_name() } else { "generated code" }.to_owned()
     }
 }
 

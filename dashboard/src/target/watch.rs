@@ -205,12 +205,9 @@ impl Watcher {
 
     /// Takes the agent out and tells the rest. The session is over only if that worked.
     fn leave(&mut self) -> Result<String, Error> {
-        if let Some(batch) = self.watched.live.last_frames() {
-            self.feed(batch);
-        }
         if !self.watched.wait_for_boot_or_call_off() {
             // The agent has nothing in place yet and goes by itself once it gets the GIL.
-            return Ok(self.close("detached".to_owned()));
+            return Ok(self.part());
         }
         if let Some(agent) = self.watched.agent.take() {
             match inject::detach(&self.watched.identity, Options::default()) {
@@ -223,11 +220,20 @@ impl Watcher {
                     return Err(error);
                 }
             }
-            let reason = self.close("detached".to_owned());
+            let reason = self.part();
             agent.reclaim();
             return Ok(reason);
         }
-        Ok(self.close("detached".to_owned()))
+        Ok(self.part())
+    }
+
+    /// The process goes on without us. What it keeps for frames is read from outside: that may take a while
+    /// and needs no agent, so it comes last.
+    fn part(&mut self) -> String {
+        if let Some(batch) = self.watched.live.last_frames() {
+            self.feed(batch);
+        }
+        self.close("detached".to_owned())
     }
 
     fn end(mut self, reason: String) -> String {

@@ -41,8 +41,8 @@ pub struct FramesReader {
     pid: u32,
     clock: SessionClock,
     python: Arc<Interpreter>,
-    /// Absent where the interpreter's frames are not known; the text says why.
-    facts: Result<Arc<FrameFacts>, &'static str>,
+    /// Absent where the interpreter's frames are not known.
+    facts: Option<Arc<FrameFacts>>,
     pages: Arc<Pages>,
     model: FramesModel,
     looked_ns: Option<u64>,
@@ -71,13 +71,16 @@ impl FramesReader {
             Some(_) => FramesModel::Chunk,
             None => FramesModel::Zombie,
         };
-        let facts = FrameFacts::of(&memory, &layout, &symbols).map(Arc::new);
+        let (facts, no_census) = match FrameFacts::of(&memory, &layout, &symbols) {
+            Ok(facts) => (Some(Arc::new(facts)), None),
+            Err(why) => (None, Some(why.to_owned())),
+        };
         let python = Arc::new(Interpreter { memory, layout, roots });
         Ok(Self {
             pid: target.pid(),
             clock,
             python,
-            no_census: facts.as_ref().err().map(ToString::to_string),
+            no_census,
             facts,
             pages,
             model,
@@ -137,7 +140,7 @@ impl FramesReader {
     }
 
     fn begin(&mut self) {
-        let Ok(facts) = &self.facts else { return };
+        let Some(facts) = &self.facts else { return };
         let (python, facts, pages) =
             (Arc::clone(&self.python), Arc::clone(facts), Arc::clone(&self.pages));
         let (pid, clock) = (self.pid, self.clock);
