@@ -264,6 +264,12 @@ pub struct StateTotal {
     pub counters: StateCounters,
 }
 
+impl StateTotal {
+    /// The caller of what no caller accounts for: states that extensions deleted themselves, and as its only
+    /// kept cycle the one that the agent timed when it came.
+    pub const PROCESS: u32 = 0;
+}
+
 /// A labelled moment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {

@@ -2,7 +2,7 @@
 //! function, line.
 
 use super::canvas::{self, *};
-use super::table::Table;
+use super::table::{Table, known};
 use super::{Plot, PlotError};
 use crate::store::{BlameRow, Range, Snapshot};
 use crate::units::{self, base_name};
@@ -128,7 +128,7 @@ pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
             row.file.unwrap_or_default(),
             row.native_module.unwrap_or_default(),
             row.function.unwrap_or_default(),
-            row.line.map(|line| line.to_string()).unwrap_or_default(),
+            known(row.line),
             row.waits.to_string(),
             row.samples.to_string(),
             row.wait_inflicted_ns.to_string(),

@@ -166,8 +166,7 @@ fn draw_stack(
         let upper: Vec<f64> =
             lower.iter().zip(&layer.values).map(|(low, mean)| low + f64::from(*mean)).collect();
         let edge = time_axis::points(series.range, &series.pixels, &upper);
-        let floor = time_axis::points(series.range, &series.pixels, &lower);
-        let outline: Vec<_> = edge.iter().copied().chain(floor.into_iter().rev()).collect();
+        let outline = time_axis::between(series.range, &series.pixels, &lower, &upper);
         chart.draw_series([Polygon::new(outline, layer.color.filled())]).map_err(failed)?;
         // A hair of white keeps neighbours apart for who cannot tell the colours.
         let line = PathElement::new(edge, WHITE.stroke_width(SCALE as u32 / 2));

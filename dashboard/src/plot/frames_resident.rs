@@ -1,21 +1,19 @@
 //! `frames-resident`: memory held for frames over time, stacked by kind, and how much of it is in RAM.
 
 use super::canvas::{self, *};
-use super::table::{Table, seconds};
+use super::table::{Table, known, seconds};
 use super::time_axis::{self, Values};
 use super::{Plot, PlotError};
 use crate::batch::FramesModel;
-use crate::store::{FramesFigures, FramesSeries, Range, Snapshot};
+use crate::store::{FramesFigure, FramesFigures, FramesSeries, Range, Snapshot};
 use crate::units;
 use plotters::prelude::*;
 
 /// Pixels over the width of the plot.
 const PIXELS: usize = 320;
 
-type Pick = fn(&FramesFigures) -> Option<u64>;
-
 /// Kinds of memory, from the bottom of the stack; of each model its own.
-const KINDS: [(FramesModel, &str, RGBColor, Pick); 5] = [
+const KINDS: [(FramesModel, &str, RGBColor, FramesFigure); 5] = [
     (FramesModel::Zombie, "zombies", PALETTE[4], |f| f.zombie_bytes),
     (FramesModel::Zombie, "free list", PALETTE[1], |f| f.free_list_bytes),
     (FramesModel::Chunk, "in use", REST, |f| f.used_bytes),
@@ -28,7 +26,7 @@ fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<FramesSeries> {
     series.points.iter().any(Option::is_some).then_some(series)
 }
 
-fn values(series: &FramesSeries, of: Pick) -> Vec<Option<u64>> {
+fn values(series: &FramesSeries, of: FramesFigure) -> Vec<Option<u64>> {
     series.points.iter().map(|point| point.as_ref().and_then(of)).collect()
 }
 
@@ -63,7 +61,7 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
 }
 
 fn draw_stack(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &FramesSeries) -> Drawn {
-    let numbers = |of: Pick| -> Vec<f64> {
+    let numbers = |of: FramesFigure| -> Vec<f64> {
         values(series, of).into_iter().map(|value| value.unwrap_or(0) as f64).collect()
     };
     let mut edges = vec![(RGBColor(255, 255, 255), vec![0.0; series.pixels.count])];
@@ -80,9 +78,7 @@ fn draw_stack(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &FramesSeries) -
     let mut chart = time_axis::chart(area, series.range, &values, true)?;
     for pair in edges.windows(2) {
         let [(_, lower), (color, upper)] = pair else { continue };
-        let edge = time_axis::points(series.range, &series.pixels, upper);
-        let floor = time_axis::points(series.range, &series.pixels, lower);
-        let outline: Vec<_> = edge.into_iter().chain(floor.into_iter().rev()).collect();
+        let outline = time_axis::between(series.range, &series.pixels, lower, upper);
         chart.draw_series([Polygon::new(outline, color.filled())]).map_err(failed)?;
     }
     let line = time_axis::points(series.range, &series.pixels, &resident);
@@ -93,24 +89,12 @@ fn draw_stack(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &FramesSeries) -
 
 pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
     let series = series(snapshot, range)?;
-    let columns: [(&str, Pick); 7] = [
-        ("idle_bytes", |f| f.idle_bytes),
-        ("resident_bytes", |f| f.resident_bytes),
-        ("zombie_bytes", |f| f.zombie_bytes),
-        ("free_list_bytes", |f| f.free_list_bytes),
-        ("slack_bytes", |f| f.slack_bytes),
-        ("cached_bytes", |f| f.cached_bytes),
-        ("used_bytes", |f| f.used_bytes),
-    ];
     let mut table = Table::new(&["time_s"]);
-    table.header.extend(columns.iter().map(|(name, _)| (*name).to_owned()));
+    table.header.extend(FramesFigures::ALL.map(|(name, _)| name.to_owned()));
     for (pixel, point) in series.points.iter().enumerate() {
         let start = seconds(series.pixels.span(pixel).intersection(&series.range).start_ns);
-        let cell = |(_, of): &(&str, Pick)| {
-            let value = point.as_ref().and_then(of);
-            value.map(|value| value.to_string()).unwrap_or_default()
-        };
-        table.rows.push(std::iter::once(start).chain(columns.iter().map(cell)).collect());
+        let cells = FramesFigures::ALL.map(|(_, of)| known(point.as_ref().and_then(of)));
+        table.rows.push(std::iter::once(start).chain(cells).collect());
     }
     Some(table)
 }

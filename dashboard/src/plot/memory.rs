@@ -1,7 +1,7 @@
 //! `memory`: the process's memory in RAM, and how many threads it had.
 
 use super::canvas::{self, *};
-use super::table::{Table, seconds};
+use super::table::{Table, known, seconds};
 use super::time_axis::{self, Values};
 use super::{Plot, PlotError};
 use crate::store::{ProcessSeries, Range, Snapshot};
@@ -101,16 +101,11 @@ pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
     for pixel in 0..series.pixels.count {
         table.rows.push(vec![
             seconds(series.pixels.span(pixel).intersection(&series.range).start_ns),
-            text(series.rss_bytes[pixel]),
-            text(series.uss_bytes[pixel]),
-            text(series.threads[pixel]),
-            text(series.host_cpu_ratio[pixel]),
+            known(series.rss_bytes[pixel]),
+            known(series.uss_bytes[pixel]),
+            known(series.threads[pixel]),
+            known(series.host_cpu_ratio[pixel]),
         ]);
     }
     Some(table)
-}
-
-/// Nothing for what is not known.
-fn text<T: ToString>(value: Option<T>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
 }

@@ -1,9 +1,10 @@
 //! `tstate-rate`: thread states made and deleted over time. `tstate-cost`: what one cycle takes, in parts.
 
 use super::canvas::{self, *};
-use super::table::{Table, seconds};
+use super::table::{Table, known, seconds};
 use super::time_axis::{self, Values};
 use super::{Plot, PlotError};
+use crate::batch::StateCounters;
 use crate::store::{Range, Snapshot, StateSeries, StateTotals};
 use crate::units;
 use plotters::prelude::*;
@@ -57,17 +58,18 @@ pub fn draw(
 
 fn summary(totals: &StateTotals) -> String {
     let all = &totals.all;
-    let each = |ns: u64| match all.cycles {
-        0 => units::UNKNOWN.to_owned(),
-        cycles => units::duration(ns / cycles),
-    };
     format!(
         "{} calls of PyGILState_Ensure in {}, {} made a state; making and deleting took {} a cycle",
         units::count(all.calls()),
         units::duration(totals.range.length_ns()),
-        units::count(all.fresh.saturating_add(all.unseen_fresh)),
-        each(all.cost_ns()),
+        units::count(all.fresh_in_all()),
+        each(all, all.cost_ns()),
     )
+}
+
+/// A sum over all cycles as that of one.
+fn each(all: &StateCounters, ns: u64) -> String {
+    units::maybe(ns.checked_div(all.cycles))
 }
 
 fn entry(color: RGBColor, name: &str, figure: String) -> Entry {
@@ -85,10 +87,7 @@ fn rate_legend() -> (Vec<Entry>, &'static str) {
 fn cost_legend(totals: &StateTotals) -> (Vec<Entry>, &'static str) {
     let all = &totals.all;
     let sums = [all.create_ns, all.chunk_ns, all.delete_ns, all.gil_wait_ns, all.run_ns];
-    let figure = |ns: u64| match all.cycles {
-        0 => units::UNKNOWN.to_owned(),
-        cycles => units::duration(ns / cycles),
-    };
+    let figure = |ns| each(all, ns);
     let entries = PARTS.iter().zip(sums).map(|((name, color), ns)| entry(*color, name, figure(ns)));
     (entries.collect(), "What one way through a temporary thread state takes, in its parts.")
 }
@@ -102,9 +101,7 @@ fn draw_rate(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &StateSeries) -> 
     for (values, color) in lines {
         let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
         let edge = time_axis::points(series.range, &series.pixels, &values);
-        let ends =
-            [edge.last(), edge.first()].map(|end| end.map_or((0.0, 0.0), |end| (end.0, 0.0)));
-        let outline: Vec<_> = edge.iter().copied().chain(ends).collect();
+        let outline = time_axis::under(&edge);
         chart.draw_series([Polygon::new(outline, color.mix(0.2).filled())]).map_err(failed)?;
         chart.draw_series([PathElement::new(edge, color.stroke_width(2))]).map_err(failed)?;
     }
@@ -126,9 +123,7 @@ fn draw_cost(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &StateSeries) -> 
     let mut chart = time_axis::chart(area, series.range, &values, true)?;
     for (top, (_, color)) in tops.iter().zip(PARTS).rev() {
         let edge = time_axis::points(series.range, &series.pixels, top);
-        let ends =
-            [edge.last(), edge.first()].map(|end| end.map_or((0.0, 0.0), |end| (end.0, 0.0)));
-        let outline: Vec<_> = edge.into_iter().chain(ends).collect();
+        let outline = time_axis::under(&edge);
         chart.draw_series([Polygon::new(outline, color.filled())]).map_err(failed)?;
     }
     time_axis::draw_marks(area, &chart, series.range, snapshot.marks(), true)
@@ -152,7 +147,7 @@ pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {
         let rates = [&series.created_per_s, &series.deleted_per_s, &series.kept_per_s];
         let rates = rates.into_iter().map(|column| column[pixel].to_string());
         let means = parts(&series).into_iter();
-        let means = means.map(|column| column[pixel].map_or(String::new(), |ns| ns.to_string()));
+        let means = means.map(|column| known(column[pixel]));
         table.rows.push(std::iter::once(start).chain(rates).chain(means).collect());
     }
     Some(table)

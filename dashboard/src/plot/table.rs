@@ -35,6 +35,11 @@ fn harmless(cell: &str) -> Cow<'_, str> {
     }
 }
 
+/// A figure as text; nothing for one that is not known.
+pub fn known<T: ToString>(figure: Option<T>) -> String {
+    figure.map(|figure| figure.to_string()).unwrap_or_default()
+}
+
 /// Seconds with ns, as text: exact where a float would not be.
 pub fn seconds(ns: u64) -> String {
     format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000)

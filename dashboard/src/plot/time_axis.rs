@@ -90,6 +90,18 @@ pub fn points(range: Range, pixels: &Pixels, values: &[f64]) -> Vec<(f64, f64)> 
     std::iter::once(start).chain(inner).chain([end]).collect()
 }
 
+/// The outline of what lies between two lines through the same pixels.
+pub fn between(range: Range, pixels: &Pixels, lower: &[f64], upper: &[f64]) -> Vec<(f64, f64)> {
+    let floor = points(range, pixels, lower);
+    points(range, pixels, upper).into_iter().chain(floor.into_iter().rev()).collect()
+}
+
+/// The outline of what lies under a line.
+pub fn under(line: &[(f64, f64)]) -> Vec<(f64, f64)> {
+    let ends = [line.last(), line.first()].map(|end| end.map_or((0.0, 0.0), |end| (end.0, 0.0)));
+    line.iter().copied().chain(ends).collect()
+}
+
 /// Draws the marks of the range over a chart. Labels go above it, where there is room for them.
 pub fn draw_marks(
     area: &Area<'_>,

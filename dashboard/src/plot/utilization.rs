@@ -77,9 +77,7 @@ fn draw_one(
     for (values, color) in [(peak, peak_color), (mean, color)] {
         let values: Vec<f64> = values.iter().map(|value| f64::from(*value)).collect();
         let edge = time_axis::points(series.range, &series.pixels, &values);
-        let ends =
-            [edge.last(), edge.first()].map(|end| end.map_or((0.0, 0.0), |end| (end.0, 0.0)));
-        let outline: Vec<_> = edge.into_iter().chain(ends).collect();
+        let outline = time_axis::under(&edge);
         chart.draw_series([Polygon::new(outline, color.filled())]).map_err(failed)?;
     }
     time_axis::draw_marks(area, &chart, series.range, snapshot.marks(), !below)

@@ -53,7 +53,7 @@ pub fn write(
     // One graph of CPU is enough to read; the one in parts is for who asks.
     let of_states = [Plot::TstateRate, Plot::TstateCost];
     let wanted = |plot: &Plot| {
-        *plot != Plot::CpuParts && (states::some(report) || !of_states.contains(plot))
+        *plot != Plot::CpuParts && (states::told(report).is_some() || !of_states.contains(plot))
     };
     for plot in Plot::ALL.into_iter().filter(wanted) {
         match plot::svg(snapshot, plot, range, None) {
@@ -148,9 +148,7 @@ fn write_gil(gil: &Gil, out: &mut impl Write) -> IoResult<()> {
 }
 
 fn write_states(report: &Report, out: &mut impl Write) -> IoResult<()> {
-    let Some(of) = report.thread_states.as_ref().filter(|_| states::some(report)) else {
-        return Ok(());
-    };
+    let Some(of) = states::told(report) else { return Ok(()) };
     writeln!(out, "<h2>Thread states</h2><p>{}</p>", escape(&states::sentence(of)))?;
     head(out, &states::HEADS, 1)?;
     for caller in of.by_caller.iter().take(ROWS) {

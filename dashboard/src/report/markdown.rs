@@ -99,9 +99,7 @@ fn write_gil(gil: &Gil, out: &mut impl Write) -> Result<()> {
 }
 
 fn write_states(report: &Report, out: &mut impl Write) -> Result<()> {
-    let Some(of) = report.thread_states.as_ref().filter(|_| states::some(report)) else {
-        return Ok(());
-    };
+    let Some(of) = states::told(report) else { return Ok(()) };
     writeln!(out, "\n## Thread states\n\n{}\n", escape_markdown(&states::sentence(of)))?;
     writeln!(out, "| {} |\n|---|--:|--:|--:|--:|--:|--:|", states::HEADS.join(" | "))?;
     for caller in of.by_caller.iter().take(ROWS) {

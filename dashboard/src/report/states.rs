@@ -2,7 +2,7 @@
 
 use super::schema::Report;
 use crate::batch::StateCounters;
-use crate::store::{StateRow, StateTotals};
+use crate::store::{StateRow, StateTotals, total};
 use crate::units::{UNKNOWN, count, duration, maybe};
 use serde::Serialize;
 
@@ -83,16 +83,16 @@ pub struct KeptCost {
 /// The section, out of a store's answer.
 pub fn thread_states(totals: StateTotals) -> ThreadStates {
     let all = totals.all;
-    let unseen = all.unseen_fresh + all.unseen_other != 0;
+    let unseen = all.has_unseen();
     let calibrated = totals.calibrated_kept_ns.map(|ns| ns as f64);
     let kept_ns = all.kept_pair_ns().or(calibrated);
     let from = if all.kept_cycles > 0 { "kept cycles" } else { "calibration" };
     ThreadStates {
-        created: all.fresh + all.unseen_fresh + all.made,
-        deleted: (!unseen).then_some(all.fresh_deleted + all.deleted),
+        created: all.created(),
+        deleted: (!unseen).then_some(all.deleted_in_all()),
         live_temporary: (!unseen).then_some(totals.live_temporary),
         ensure_calls: all.calls(),
-        ensure_fresh: all.fresh + all.unseen_fresh,
+        ensure_fresh: all.fresh_in_all(),
         ensure_kept: all.kept,
         ensure_nested: all.nested,
         ensure_unseen: all.unseen_other,
@@ -111,11 +111,11 @@ fn caller(row: StateRow, kept_ns: Option<f64>) -> Caller {
         module: row.module,
         function: row.function,
         calls: c.calls(),
-        fresh: c.fresh + c.unseen_fresh,
+        fresh: c.fresh_in_all(),
         kept: c.kept,
         nested: c.nested,
         made: c.made,
-        threads: (c.unseen_fresh + c.unseen_other == 0).then_some(c.threads),
+        threads: (!c.has_unseen()).then_some(c.threads),
         maps: c.maps,
         unmaps: c.unmaps,
         estimate_kept_ns: estimate(&c, own.or(kept_ns)),
@@ -157,9 +157,9 @@ impl Caller {
     }
 }
 
-/// Whether there is anything to tell.
-pub fn some(report: &Report) -> bool {
-    report.thread_states.as_ref().is_some_and(|of| of.ensure_calls != 0 || of.created != 0)
+/// The section, if there is anything to tell a person.
+pub fn told(report: &Report) -> Option<&ThreadStates> {
+    report.thread_states.as_ref().filter(|of| of.ensure_calls != 0 || of.created != 0)
 }
 
 /// All of it in a sentence.
@@ -186,7 +186,7 @@ pub fn figures(caller: &Caller) -> [String; 6] {
     let each = |ns: Option<u64>| maybe(ns.and_then(|ns| ns.checked_div(caller.cost.cycles)));
     [
         count(caller.calls),
-        count(caller.fresh + caller.made),
+        count(total([caller.fresh, caller.made])),
         caller.threads.map_or(UNKNOWN.into(), count),
         duration(caller.cost.total_ns),
         each(Some(caller.cost.total_ns)),

@@ -333,6 +333,16 @@ impl StateCounters {
         total([self.fresh, self.kept, self.nested, self.unseen_fresh, self.unseen_other])
     }
 
+    /// Ensures that made a state.
+    pub fn fresh_in_all(&self) -> u64 {
+        total([self.fresh, self.unseen_fresh])
+    }
+
+    /// Whether there were threads that gilscope had no room for: what becomes of their states is not known.
+    pub fn has_unseen(&self) -> bool {
+        self.unseen_fresh != 0 || self.unseen_other != 0
+    }
+
     /// What making and deleting states took, chunks included; waiting for the GIL is not in it.
     pub fn cost_ns(&self) -> u64 {
         total([self.create_ns, self.chunk_ns, self.delete_ns])
@@ -340,7 +350,7 @@ impl StateCounters {
 
     /// States made, by Ensure or by the caller itself.
     pub fn created(&self) -> u64 {
-        total([self.fresh, self.unseen_fresh, self.made])
+        total([self.fresh_in_all(), self.made])
     }
 
     /// States deleted, by Release or by the caller itself.

@@ -35,6 +35,22 @@ pub struct FramesFigures {
     pub used_bytes: Option<u64>,
 }
 
+/// One of the figures of a moment.
+pub type FramesFigure = fn(&FramesFigures) -> Option<u64>;
+
+impl FramesFigures {
+    /// Every figure, by its name.
+    pub const ALL: [(&str, FramesFigure); 7] = [
+        ("idle_bytes", |f| f.idle_bytes),
+        ("resident_bytes", |f| f.resident_bytes),
+        ("zombie_bytes", |f| f.zombie_bytes),
+        ("free_list_bytes", |f| f.free_list_bytes),
+        ("slack_bytes", |f| f.slack_bytes),
+        ("cached_bytes", |f| f.cached_bytes),
+        ("used_bytes", |f| f.used_bytes),
+    ];
+}
+
 /// [`FramesFigures`] over time; no point before the first look.
 #[derive(Clone, Debug, Serialize)]
 pub struct FramesSeries {

@@ -31,7 +31,7 @@ mod tests;
 
 pub use answers::*;
 pub use counters::{Counters, total};
-pub use frames_answers::{FramesAt, FramesFigures, FramesSeries};
+pub use frames_answers::{FramesAt, FramesFigure, FramesFigures, FramesSeries};
 pub use snapshot::Snapshot;
 pub use state::STATE_VERSION;
 pub use threads::EXITED;

@@ -7,10 +7,7 @@ use super::counters::Counters;
 use super::series::{Share, means};
 use super::snapshot::Snapshot;
 use super::{extend, has_room};
-use crate::batch::{Batch, StateCounters};
-
-/// The row of what no caller accounts for.
-const PROCESS: u32 = 0;
+use crate::batch::{Batch, StateCounters, StateTotal};
 
 impl Store {
     /// Before the GIL's totals, with which the bin closes.
@@ -35,7 +32,7 @@ impl Store {
 impl Snapshot<'_> {
     /// Whether thread states are watched.
     pub fn has_states(&self) -> bool {
-        self.store.states.contains_key(&PROCESS)
+        self.store.states.contains_key(&StateTotal::PROCESS)
     }
 
     /// Who made thread states in a range, the dearest first, and all together; none if they are not
@@ -48,7 +45,7 @@ impl Snapshot<'_> {
         let mut all = StateCounters::default();
         for (caller, row) in &sums {
             let mut row = *row;
-            if *caller == PROCESS {
+            if *caller == StateTotal::PROCESS {
                 // Not a cycle of the program's.
                 (row.kept_cycles, row.kept_create_ns) = (0, 0);
             }
@@ -56,7 +53,7 @@ impl Snapshot<'_> {
         }
         let mut rows: Vec<StateRow> = sums
             .into_iter()
-            .filter(|(caller, _)| *caller != PROCESS)
+            .filter(|(caller, _)| *caller != StateTotal::PROCESS)
             .map(|(caller, counters)| self.state_row(caller, counters))
             .collect();
         rows.sort_by_key(|row| {
@@ -67,7 +64,7 @@ impl Snapshot<'_> {
             let gone = row.fresh_deleted.saturating_add(row.deleted);
             sum.saturating_add_unsigned(made).saturating_sub_unsigned(gone)
         });
-        let own = self.store.states.get(&PROCESS).and_then(StateCounters::kept_pair_ns);
+        let own = self.store.states.get(&StateTotal::PROCESS).and_then(StateCounters::kept_pair_ns);
         let calibrated_kept_ns = own.map(|ns| ns as u64);
         let callers = rows;
         Some(StateTotals { range: bounds, all, live_temporary: live, calibrated_kept_ns, callers })

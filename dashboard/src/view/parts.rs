@@ -9,7 +9,8 @@ use crate::findings::findings;
 use crate::hub::SessionId;
 use crate::report::frames;
 use crate::store::{
-    CpuSeries, FramesFigures, FramesSeries, GilSeries, ProcessSeries, Range, Snapshot, StateSeries,
+    CpuSeries, FramesFigures, FramesSeries, GilSeries, Pixels, ProcessSeries, Range, Snapshot,
+    StateSeries,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -78,7 +79,6 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
         Page::Gil => parts.extend([gil(), totals()]),
         Page::Frames => {
             parts.push(("frames", frames_of(id, snapshot.frames_series(charted, view.px()))));
-            parts.push(table("kept", json!(frames::build(snapshot, range, |at_ns| at_ns as i64))));
         }
         Page::States => {
             let foreign =
@@ -86,17 +86,18 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
             let stack = snapshot.cpu(charted, view.px()).together("foreign threads", foreign);
             parts.push(("cpu", self::cpu(id, &stack.busiest(BANDS_MAX))));
             parts.push(("states", states(id, snapshot.state_series(charted, view.px()).as_ref())));
-            parts.push(table("callers", json!(snapshot.states(range))));
         }
     }
     match page {
         _ if !tables => {}
-        Page::Frames => {}
+        Page::Frames => {
+            parts.push(table("kept", json!(frames::build(snapshot, range, |at_ns| at_ns as i64))));
+        }
         Page::Overview => {
             parts.extend([table("findings", json!(findings(snapshot, range))), blame()]);
         }
         Page::Cpu => parts.push(threads()),
-        Page::States => {}
+        Page::States => parts.push(table("callers", json!(snapshot.states(range)))),
         Page::Gil => parts.extend([
             table("histograms", json!(snapshot.histograms(range))),
             threads(),
@@ -117,6 +118,17 @@ fn rows<T: serde::Serialize>(all: Vec<T>) -> Value {
     json!({ "rows": &all[..all.len().min(ROWS_MAX)], "n_rows": all.len() })
 }
 
+/// What every frame of a series says of itself.
+fn header(part: &str, id: SessionId, range: Range, pixels: &Pixels) -> Value {
+    json!({ "part": part, "session": id, "range": range,
+        "start_ns": pixels.start_ns, "step_ns": pixels.step_ns })
+}
+
+/// The frame of a series that there is not.
+fn nothing(part: &str, id: SessionId) -> Part {
+    Part::Binary(Frame::new(json!({ "part": part, "session": id }), 0).finish())
+}
+
 /// Columns "total" and "0", "1", … for the bands that the header describes; of a band that comes in
 /// its parts, "0.holding", "0.running", "0.unknown" and "0.runnable", too.
 fn cpu(id: SessionId, series: &CpuSeries) -> Part {
@@ -132,8 +144,8 @@ fn cpu(id: SessionId, series: &CpuSeries) -> Part {
             said
         })
         .collect();
-    let header = json!({ "part": "cpu", "session": id, "range": series.range, "bands": bands,
-        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
+    let mut header = header("cpu", id, series.range, &series.pixels);
+    header["bands"] = bands.into();
     let mut frame = Frame::new(header, series.pixels.count);
     frame.column("total", series.total_mean.iter().copied());
     for (index, band) in series.bands.iter().enumerate() {
@@ -155,11 +167,10 @@ fn cpu(id: SessionId, series: &CpuSeries) -> Part {
 /// Without columns when the GIL is not watched.
 fn gil(id: SessionId, series: Option<&GilSeries>) -> Part {
     let Some(series) = series else {
-        return Part::Binary(Frame::new(json!({ "part": "gil", "session": id }), 0).finish());
+        return nothing("gil", id);
     };
-    let header = json!({ "part": "gil", "session": id, "range": series.range,
-        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
-    let mut frame = Frame::new(header, series.pixels.count);
+    let mut frame =
+        Frame::new(header("gil", id, series.range, &series.pixels), series.pixels.count);
     let columns = [
         ("utilization", &series.utilization_mean),
         ("waiters", &series.waiters_mean),
@@ -173,27 +184,14 @@ fn gil(id: SessionId, series: Option<&GilSeries>) -> Part {
     Part::Binary(frame.finish())
 }
 
-/// One of the figures of a moment.
-type FramesFigure = fn(&FramesFigures) -> Option<u64>;
-
 /// Without columns when the probe has no figures.
 fn frames_of(id: SessionId, series: Option<FramesSeries>) -> Part {
     let Some(series) = series else {
-        return Part::Binary(Frame::new(json!({ "part": "frames", "session": id }), 0).finish());
+        return nothing("frames", id);
     };
-    let header = json!({ "part": "frames", "session": id, "range": series.range,
-        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
-    let mut frame = Frame::new(header, series.pixels.count);
-    let columns: [(&str, FramesFigure); 7] = [
-        ("idle_bytes", |f| f.idle_bytes),
-        ("resident_bytes", |f| f.resident_bytes),
-        ("zombie_bytes", |f| f.zombie_bytes),
-        ("free_list_bytes", |f| f.free_list_bytes),
-        ("slack_bytes", |f| f.slack_bytes),
-        ("cached_bytes", |f| f.cached_bytes),
-        ("used_bytes", |f| f.used_bytes),
-    ];
-    for (name, of) in columns {
+    let mut frame =
+        Frame::new(header("frames", id, series.range, &series.pixels), series.pixels.count);
+    for (name, of) in FramesFigures::ALL {
         let value = |point: &Option<FramesFigures>| point.as_ref().and_then(of);
         let values = series.points.iter().map(value);
         frame.column(name, values.map(|value| value.map_or(f32::NAN, |bytes| bytes as f32)));
@@ -204,11 +202,10 @@ fn frames_of(id: SessionId, series: Option<FramesSeries>) -> Part {
 /// Without columns when thread states are not watched.
 fn states(id: SessionId, series: Option<&StateSeries>) -> Part {
     let Some(series) = series else {
-        return Part::Binary(Frame::new(json!({ "part": "states", "session": id }), 0).finish());
+        return nothing("states", id);
     };
-    let header = json!({ "part": "states", "session": id, "range": series.range,
-        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
-    let mut frame = Frame::new(header, series.pixels.count);
+    let mut frame =
+        Frame::new(header("states", id, series.range, &series.pixels), series.pixels.count);
     let rates = [("created_per_s", &series.created_per_s), ("kept_per_s", &series.kept_per_s)];
     for (name, values) in rates {
         frame.column(name, values.iter().copied());
@@ -227,9 +224,8 @@ fn states(id: SessionId, series: Option<&StateSeries>) -> Part {
 }
 
 fn process(id: SessionId, series: &ProcessSeries) -> Part {
-    let header = json!({ "part": "process", "session": id, "range": series.range,
-        "start_ns": series.pixels.start_ns, "step_ns": series.pixels.step_ns });
-    let mut frame = Frame::new(header, series.pixels.count);
+    let mut frame =
+        Frame::new(header("process", id, series.range, &series.pixels), series.pixels.count);
     frame.column(
         "rss_bytes",
         series.rss_bytes.iter().map(|value| value.map_or(f32::NAN, |v| v as f32)),
