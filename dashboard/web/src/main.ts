@@ -18,6 +18,7 @@ import { TargetsPage } from "./pages/targets";
 import { askForMark } from "./parts/marks";
 import { toast } from "./parts/toast";
 import { Waiting } from "./parts/waiting";
+import { Seen } from "./seen";
 import { Shell } from "./shell";
 import { Socket, type Connection, type Subscription } from "./socket";
 import * as span from "./span";
@@ -37,8 +38,8 @@ let followed: Session | null = null;
 /** When the newest figures came, to tell the time on the session's clock in between. */
 let heard_ms = 0;
 let drawing = false;
-/** What the page was drawn of last: the same once more costs frames and shows nothing new. */
-let drawn: unknown[] = [];
+/** What the page was drawn of last. */
+const drawn = new Seen();
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
@@ -140,15 +141,12 @@ function draw(): void {
   views.forEach((other) => show(other, other === element));
   if (element === waiting.element) waiting.draw(context, sessions, connection);
   if (element === targets.element) targets.draw(sessions ?? []);
-  const of = [element, view, parts, context?.session];
-  if (of.every((each, index) => each === drawn[index])) return;
-  drawn = of;
-  if (page && context) page.draw(context);
+  if (drawn.isNew([element, view, parts, context?.session]) && page && context) page.draw(context);
 }
 
 /** Draws anew even if figures are the same: in other colours, or another size. */
 function redraw(): void {
-  drawn = [];
+  drawn.forget();
   schedule();
 }
 

@@ -10,6 +10,7 @@ import { h, setText, show } from "../dom";
 import { baseName, bytes, count, duration, UNKNOWN } from "../format";
 import { PALETTE } from "../palette";
 import { Figures } from "../parts/figures";
+import { keyed } from "../parts/keyed";
 import { exportButtons, panel } from "../parts/panel";
 import { bar, Table } from "../parts/table";
 import { Treemap } from "../parts/treemap";
@@ -86,11 +87,9 @@ export class FramesPage implements PageView {
     }
     this.figures.draw(figuresOf(kept));
     if (frames?.count) this.box.draw(stackSpec(session, frames, kept.model, window));
-    this.key.replaceChildren(...[...KINDS[kept.model]].reverse().map((kind) => {
-      const mark = h("span", { class: "swatch" });
-      mark.style.background = kind.color();
-      return h("li", {}, mark, kind.name);
-    }), h("li", {}, h("span", { class: "swatch line" }), "in RAM (line)"));
+    const kinds = [...KINDS[kept.model]].reverse();
+    this.key.replaceChildren(...kinds.map((kind) => keyed(kind.color(), kind.name)),
+      h("li", {}, h("span", { class: "swatch line", "aria-hidden": "true" }), "in RAM (line)"));
     this.drawHolders(kept);
     show(this.threadPanel.element, kept.model === "chunk");
     setText(this.threadPanel.note, kept.threads_unread ? `${kept.threads_unread} changed too fast to be read` : "");

@@ -18,6 +18,7 @@ import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
 import { TrySwitch } from "../parts/tries";
+import { Seen } from "../seen";
 import { select } from "../span";
 import { getView } from "../state";
 import type { Distribution, Frame, GilTotals, Range } from "../types";
@@ -42,10 +43,9 @@ export class GilPage implements PageView {
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;
   /** What blame, classes and matrix were drawn of last. */
-  private blamed: unknown[] = [];
-  private classed: unknown;
-  private handed: unknown;
-  private sorts: unknown;
+  private readonly blamed = new Seen();
+  private readonly classed = new Seen();
+  private readonly handed = new Seen();
 
   constructor() {
     const box = (title: string, body: HTMLElement[], tools: Node[] = []) => {
@@ -94,17 +94,14 @@ export class GilPage implements PageView {
     if (parts.blame) this.drawBlame(context);
     if (!parts.threads) return;
     this.threads.update(parts.threads.rows, parts.threads.n_rows, new Map(), "gil");
-    if (parts.threads !== this.classed || context.view.sorts !== this.sorts) this.classes.draw(parts.threads.rows);
-    if (parts.handoffs && (parts.threads !== this.classed || parts.handoffs !== this.handed)) {
+    if (this.classed.isNew([parts.threads, context.view.sorts])) this.classes.draw(parts.threads.rows);
+    if (parts.handoffs && this.handed.isNew([parts.threads, parts.handoffs])) {
       this.matrix.draw(parts.handoffs.rows, threadNames(parts.threads.rows));
     }
-    [this.classed, this.handed, this.sorts] = [parts.threads, parts.handoffs, context.view.sorts];
   }
 
   private drawBlame({ parts, view }: Context): void {
-    const what = [parts.blame, parts.totals?.waited_ns, view.filters, view.sorts, innerWidth];
-    if (what.every((each, index) => each === this.blamed[index])) return;
-    this.blamed = what;
+    if (!this.blamed.isNew([parts.blame, parts.totals?.waited_ns, view.filters, view.sorts, innerWidth])) return;
     const { rows, n_rows } = parts.blame!;
     const kept = rows.filter(blamePasses);
     this.flame.draw(kept);

@@ -11,6 +11,7 @@ import { h, setText, show } from "../dom";
 import { count, duration, percent, rate, rateTick } from "../format";
 import { Callers, callsOf, costOf, freshOf, keptOf, savedOf } from "../parts/callers";
 import { Figures, type Figure } from "../parts/figures";
+import { keyed } from "../parts/keyed";
 import { Legend } from "../parts/legend";
 import { exportButtons, panel, toggle } from "../parts/panel";
 import { select } from "../span";
@@ -30,7 +31,7 @@ export class StatesPage implements PageView {
   private readonly legend = new Legend();
   private readonly figures = new Figures();
   private readonly callers = new Callers();
-  private readonly key = h("ul", { class: "cycle-key" });
+  private readonly key = h("ul", { class: "keyed" });
   private readonly whole = toggle("Waiting and running too", "Show the whole cycle, not only what the state costs", wholeCycle);
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
@@ -84,11 +85,7 @@ export class StatesPage implements PageView {
     const shown = CYCLE_PARTS.filter((part) => whole || COST.includes(part.key));
     this.whole.setAttribute("aria-pressed", String(whole));
     this.cycle.draw(cycleSpec(session, parts.states!, window, 150, shown.map((part) => part.key)));
-    this.key.replaceChildren(...shown.map((part) => {
-      const swatch = h("span", { class: "swatch", "aria-hidden": "true" });
-      swatch.style.background = part.color;
-      return h("li", {}, swatch, part.name);
-    }));
+    this.key.replaceChildren(...shown.map((part) => keyed(part.color, part.name)));
   }
 }
 

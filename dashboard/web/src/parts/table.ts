@@ -2,6 +2,7 @@
 // once, the others when there is time.
 
 import { h, setText, whenIdle } from "../dom";
+import { Seen } from "../seen";
 import { getView, setView } from "../state";
 
 export interface Column<T> {
@@ -30,8 +31,8 @@ export class Table<T> {
   private readonly empty: HTMLElement;
   private readonly more = h("p", { class: "hint" });
   private rows: T[] = [];
-  /** What the table was filled for last: the same once more costs time and shows nothing new. */
-  private filledFor: unknown[] = [];
+  /** What the table was filled for last. */
+  private readonly filledFor = new Seen();
   private waits: (() => void) | null = null;
 
   constructor(
@@ -53,9 +54,7 @@ export class Table<T> {
   /** Shows these rows; `n_rows` is how many there are if not all were sent. `look` is whatever else decides
    *  how they are dressed. */
   update(rows: T[], n_rows = rows.length, look = ""): void {
-    const what = [rows, n_rows, look, this.sortedBy()];
-    if (what.every((each, index) => each === this.filledFor[index])) return;
-    this.filledFor = what;
+    if (!this.filledFor.isNew([rows, n_rows, look, this.sortedBy()])) return;
     this.rows = rows;
     const sorted = this.sorted();
     while (this.body.rows.length > sorted.length) this.body.deleteRow(-1);

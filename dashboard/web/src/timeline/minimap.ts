@@ -2,6 +2,7 @@
 
 import { h, setText } from "../dom";
 import { duration } from "../format";
+import { Seen } from "../seen";
 import { color, onTheme } from "../theme";
 import type { Range, Session } from "../types";
 import { length } from "./camera";
@@ -26,7 +27,7 @@ export class Minimap {
   private view: Range = { start_ns: 0, end_ns: 1 };
   private grabbed: number | null = null;
   private readonly kept = document.createElement("canvas");
-  private keptOf: unknown[] = [];
+  private readonly keptOf = new Seen();
 
   constructor(private readonly show: (range: Range) => void) {
     this.element = h("div", { class: "minimap" }, this.canvas, this.note);
@@ -104,8 +105,7 @@ export class Minimap {
   private background(session: Session, width: number): HTMLCanvasElement {
     const { strip, kept } = this;
     const of = [strip, width, session.range.start_ns, session.range.end_ns, color("held"), devicePixelRatio];
-    if (of.every((each, index) => each === this.keptOf[index])) return kept;
-    this.keptOf = of;
+    if (!this.keptOf.isNew(of)) return kept;
     [kept.width, kept.height] = [Math.round(width * devicePixelRatio), HEIGHT * devicePixelRatio];
     const ctx = kept.getContext("2d")!;
     ctx.scale(devicePixelRatio, devicePixelRatio);
