@@ -6,6 +6,7 @@ use crate::harness::report::cell;
 use crate::harness::{Program, Python, Report, Session, scratch};
 use crate::{on_every_python, on_pythons};
 use serde_json::Value;
+use tempfile::TempDir;
 
 /// The extension's answers to these lines, and the report. The program ends well.
 fn watched(python: &Python, late: bool, lines: &[&str]) -> Option<(Vec<Value>, Report)> {
@@ -15,12 +16,8 @@ fn watched(python: &Python, late: bool, lines: &[&str]) -> Option<(Vec<Value>, R
 /// The probe is on where it is asked for.
 const ON: [&str; 2] = ["--probes", "gil,cpu,tstate"];
 
-fn watched_by(
-    python: &Python,
-    late: bool,
-    options: &[&str],
-    lines: &[&str],
-) -> Option<(Vec<Value>, Report)> {
+/// The program, quiet, and the folder that its extension is in; with `late` it has not imported it yet.
+fn foreign(python: &Python, late: bool) -> Option<(TempDir, Program)> {
     let folder = scratch();
     if let Err(reason) = python.extension("programs/foreign.c", folder.path(), "foreign.so") {
         skip(&reason);
@@ -28,8 +25,18 @@ fn watched_by(
     }
     let path = folder.path().to_str().expect("a plain path");
     let args = if late { vec![path, "late"] } else { vec![path] };
-    let mut program = Program::start(python, "foreign.py", &args);
+    let program = Program::start(python, "foreign.py", &args);
     program.wait_quiet();
+    Some((folder, program))
+}
+
+fn watched_by(
+    python: &Python,
+    late: bool,
+    options: &[&str],
+    lines: &[&str],
+) -> Option<(Vec<Value>, Report)> {
+    let (_folder, mut program) = foreign(python, late)?;
     let session = Session::attach(&program, &[&ON[..], options].concat());
     let say = |line: &&str| {
         program.say(line);
@@ -125,13 +132,7 @@ on_pythons!(
 
 /// Detach while threads are in the middle of it, again and again.
 fn leaving(python: &Python) {
-    let folder = scratch();
-    if let Err(reason) = python.extension("programs/foreign.c", folder.path(), "foreign.so") {
-        return skip(&reason);
-    }
-    let path = folder.path().to_str().expect("a plain path");
-    let mut program = Program::start(python, "foreign.py", &[path]);
-    program.wait_quiet();
+    let Some((_folder, mut program)) = foreign(python, false) else { return };
     let mut residue = None;
     for how in ["fresh", "kept", "made"] {
         program.say(&format!("{how} 4 100000 code"));

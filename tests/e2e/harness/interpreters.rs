@@ -48,19 +48,7 @@ impl Python {
         if !Path::new(&include).join("Python.h").exists() {
             return Err(format!("no Python.h in {include}"));
         }
-        let compiled = Command::new("cc")
-            .args(["-O2", "-shared", "-fPIC", "-pthread", "-I", &include, "-o"])
-            .arg(into.join(name))
-            .arg(super::tests_dir().join(source))
-            .output()
-            .map_err(|e| format!("cc: {e}"))?;
-        match compiled.status.success() {
-            true => Ok(()),
-            false => Err(format!(
-                "{source} does not build: {}",
-                String::from_utf8_lossy(&compiled.stderr)
-            )),
-        }
+        compile(source, &into.join(name), ["-shared", "-fPIC", "-pthread", "-I", &include])
     }
 
     /// Builds a C program of `tests` that embeds an interpreter against this one, or says why not.
@@ -74,22 +62,26 @@ impl Python {
         let flags = String::from_utf8_lossy(&flags.stdout).into_owned();
         let program = into.join("embed");
         let rpath = format!("-Wl,-rpath,{}", bin.with_file_name("lib").display());
-        let compiled = Command::new("cc")
-            .args(["-O2", "-o"])
-            .arg(&program)
-            .arg(super::tests_dir().join(source))
-            .args(flags.split_whitespace())
-            .arg(rpath)
-            .output()
-            .map_err(|e| format!("cc: {e}"))?;
-        if !compiled.status.success() {
-            return Err(format!(
-                "{source} does not build: {}",
-                String::from_utf8_lossy(&compiled.stderr)
-            ));
-        }
+        compile(source, &program, flags.split_whitespace().chain([&*rpath]))?;
         Ok(program)
     }
+}
+
+/// Compiles a C file of `tests`, with `flags` after it as linkers want libraries, or says why not.
+fn compile<'a>(
+    source: &str,
+    into: &Path,
+    flags: impl IntoIterator<Item = &'a str>,
+) -> Result<(), String> {
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-o"]).arg(into).arg(super::tests_dir().join(source)).args(flags);
+    let compiled = cc.output().map_err(|e| format!("cc: {e}"))?;
+    let said = String::from_utf8_lossy(&compiled.stderr);
+    compiled
+        .status
+        .success()
+        .then_some(())
+        .ok_or_else(|| format!("{source} does not build: {said}"))
 }
 
 /// The newest patch release of `version` under `pyenv root`.
