@@ -44,12 +44,19 @@ pub fn count(count: u64) -> String {
 
 /// "123 MiB".
 pub fn bytes(bytes: u64) -> String {
-    let value = bytes as f64;
+    match byte_unit(bytes) {
+        (1, name) => format!("{bytes} {name}"),
+        (unit, name) => format!("{} {name}", digits(bytes as f64 / unit as f64)),
+    }
+}
+
+/// The unit that suits a size, in bytes, and its name.
+pub fn byte_unit(bytes: u64) -> (u64, &'static str) {
     match bytes {
-        0..1_024 => format!("{bytes} B"),
-        1_024..1_048_576 => format!("{} KiB", digits(value / 1_024.0)),
-        1_048_576..1_073_741_824 => format!("{} MiB", digits(value / 1_048_576.0)),
-        _ => format!("{} GiB", digits(value / 1_073_741_824.0)),
+        0..1_024 => (1, "B"),
+        1_024..1_048_576 => (1_024, "KiB"),
+        1_048_576..1_073_741_824 => (1_048_576, "MiB"),
+        _ => (1_073_741_824, "GiB"),
     }
 }
 

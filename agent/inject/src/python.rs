@@ -28,6 +28,8 @@ pub(crate) enum Found {
     PyPy,
     /// Its program is 32-bit.
     Narrow,
+    /// It is one file without a loader in it.
+    Static,
     Nothing,
 }
 
@@ -41,6 +43,10 @@ impl Found {
             }
             Found::Narrow => {
                 Error::Unsupported { pid, why: format!("{program} is a 32-bit program") }
+            }
+            Found::Static => {
+                let why = format!("{program} is statically linked: nothing can be loaded into it");
+                Error::Unsupported { pid, why }
             }
             _ => Error::NotPython { pid, program },
         }
@@ -85,7 +91,9 @@ fn search<'a>(
             return Ok((head, module));
         }
     }
-    Err(Found::Nothing)
+    // The only image is the program. Whether there is a CPython in it does not matter then.
+    let alone = maps.images().all(|head| head.name == program);
+    Err(if alone { Found::Static } else { Found::Nothing })
 }
 
 fn version(memory: &Memory, head: &Mapping, module: &Module) -> Option<String> {

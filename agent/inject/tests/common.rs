@@ -3,6 +3,9 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 #![allow(unreachable_pub, missing_docs, reason = "a module of several test binaries")]
 
+#[path = "../../../tests/skipped.rs"]
+pub mod skipped;
+
 use inject::{Attached, Error, Identity, Options, Segment, attach};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};

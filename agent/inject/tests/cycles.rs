@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::skipped::skip;
 use common::{Host, agent, footprint, pythons, try_attach, wait_status};
 use inject::{Error, Options, detach};
 use std::time::Duration;
@@ -24,7 +25,7 @@ fn cycles_leave_no_trace() {
     agent();
     let pythons = pythons();
     if pythons.is_empty() {
-        println!("skipped: no interpreter on this machine");
+        skip("no interpreter on this machine");
     }
     for python in pythons.iter().filter(|path| chosen("INJECT_PYTHONS", &path.to_string_lossy())) {
         for shape in HOSTS.iter().filter(|shape| chosen("INJECT_HOSTS", shape)) {

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::skipped::skip;
 use common::{SEGMENT_BYTES, agent, pythons, write_header};
 use inject::{Segment, preload};
 use std::ffi::OsStr;
@@ -51,7 +52,7 @@ fn every_interpreter_starts_with_the_agent_and_sees_nothing_of_it() {
 #[test]
 fn an_earlier_preload_is_put_back() {
     let Some(python) = pythons().into_iter().next_back() else {
-        println!("skipped: no interpreter on this machine");
+        skip("no interpreter on this machine");
         return;
     };
     let libm = "libm.so.6";

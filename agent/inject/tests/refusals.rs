@@ -2,10 +2,12 @@
 
 mod common;
 
+use common::skipped::skip;
 use common::{Host, footprint, pythons, try_attach, wait_status};
 use inject::{Error, Identity, Kind, Level, Options, detach, diagnose, survey};
+use std::io::Read;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use wire::segment::status;
@@ -13,7 +15,7 @@ use wire::segment::status;
 fn newest() -> Option<PathBuf> {
     let found = pythons().into_iter().next_back();
     if found.is_none() {
-        println!("skipped: no interpreter on this machine");
+        skip("no interpreter on this machine");
     }
     found
 }
@@ -103,6 +105,111 @@ fn programs_that_are_not_cpython_are_left_alone() {
     assert_eq!(failures(sleep.id()), ["process"]);
 }
 
+/// A program of this C text, made by `compiler`, or why there is none.
+fn built(compiler: &[&str], text: &str, folder: &Path) -> Result<Command, String> {
+    let (source, program) = (folder.join("host.c"), folder.join("host"));
+    std::fs::write(&source, text).unwrap();
+    let made = Command::new(compiler[0])
+        .arg(&source)
+        .args(&compiler[1..])
+        .args(["-w", "-o"])
+        .arg(&program)
+        .output();
+    match made {
+        Ok(made) if made.status.success() => Ok(Command::new(program)),
+        Ok(made) => Err(format!("{compiler:?}: {}", String::from_utf8_lossy(&made.stderr))),
+        Err(error) => Err(format!("{compiler:?}: {error}")),
+    }
+}
+
+/// What an attach to `host` says, once it runs; it ends afterwards.
+fn refused(mut host: Command) -> Error {
+    let mut host = host.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut ready = [0; 5];
+    host.stdout.take().unwrap().read_exact(&mut ready).unwrap();
+    assert_eq!(&ready, b"ready");
+    let target = Identity::of(host.id()).unwrap();
+    let before = footprint(&target);
+    let error = try_attach(&target, Options::default()).unwrap_err();
+    assert_eq!(footprint(&target), before);
+    assert!(failures(host.id()).contains(&"interpreter"));
+    drop(host.stdin.take());
+    assert!(host.wait().unwrap().success());
+    error
+}
+
+const PLAIN_C: &str = r#"
+#include <unistd.h>
+int main(void) { char byte; write(1, "ready", 5); return read(0, &byte, 1) != 0; }
+"#;
+const EMBEDDING_C: &str = r#"
+#include <Python.h>
+int main(void)
+{
+    Py_Initialize();
+    return PyRun_SimpleString("import os\nos.write(1, b'ready')\nos.read(0, 1)\n");
+}
+"#;
+
+/// Where an interpreter keeps what a program that embeds it is linked from.
+const PLACES: &str = "import sys, sysconfig as s; \
+    print(s.get_config_var('LIBPL'), s.get_config_var('LIBRARY'), s.get_path('include'), sys.prefix)";
+
+#[test]
+fn a_32_bit_program_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = match built(&["cc", "-m32"], PLAIN_C, folder.path()) {
+        Ok(host) => refused(host),
+        Err(why) => return skip(&why),
+    };
+    assert!(error.to_string().contains("is a 32-bit program"), "{error}");
+}
+
+#[test]
+fn a_program_on_musl_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = match built(&["musl-gcc"], PLAIN_C, folder.path()) {
+        Ok(host) => refused(host),
+        Err(why) => return skip(&why),
+    };
+    assert!(matches!(error, Error::NotPython { .. }), "{error}");
+}
+
+#[test]
+fn pypy_is_told_as_such() {
+    if Command::new("pypy3").arg("--version").output().is_err() {
+        return skip("no pypy3 on this machine");
+    }
+    let mut host = Command::new("pypy3");
+    host.args(["-c", "import os; os.write(1, b'ready'); os.read(0, 1)"]);
+    let error = refused(host);
+    assert!(error.to_string().contains("it is PyPy"), "{error}");
+}
+
+/// A program with all of `python` in it, and what it needs to start; `None` if it cannot be linked so.
+fn static_build(python: &Path, folder: &Path) -> Option<Command> {
+    let places = Command::new(python).args(["-c", PLACES]).output().ok()?;
+    let text = String::from_utf8(places.stdout).ok()?;
+    let [library, name, include, prefix] = text.split_whitespace().collect::<Vec<_>>()[..] else {
+        return None;
+    };
+    let (archive, include) = (format!("{library}/{name}"), format!("-I{include}"));
+    let linked = ["cc", "-static", &include, &archive, "-lm", "-lutil", "-ldl"];
+    let mut host = built(&linked, EMBEDDING_C, folder).ok()?;
+    host.env("PYTHONHOME", prefix);
+    Some(host)
+}
+
+#[test]
+fn a_cpython_without_a_loader_is_told_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(host) = pythons().iter().find_map(|python| static_build(python, folder.path())) else {
+        return skip("no interpreter here can be linked statically");
+    };
+    let error = refused(host);
+    assert!(error.to_string().contains("is statically linked"), "{error}");
+}
+
 #[test]
 fn a_zombie_has_exited() {
     let child = Command::new("true").spawn().unwrap();
@@ -168,7 +275,7 @@ fn another_users_process_is_refused_with_the_reason() {
     let host = Host::python(&python, "select");
     // SAFETY: geteuid has no preconditions.
     if unsafe { libc::geteuid() } != 0 {
-        println!("skipped: needs root, to become another user");
+        skip("needs root, to become another user");
         return;
     }
     let output = Command::new(std::env::current_exe().unwrap())
@@ -183,7 +290,7 @@ fn another_users_process_is_refused_with_the_reason() {
             let text = String::from_utf8_lossy(&output.stdout);
             assert!(text.contains("refused: ") && text.contains("belongs to user 0"), "{output:?}");
         }
-        Err(error) => println!("skipped: another user cannot run the test program: {error}"),
+        Err(error) => skip(&format!("another user cannot run the test program: {error}")),
     }
     assert_eq!(host.finish().1, Some(0));
 }

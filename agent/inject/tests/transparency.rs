@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::skipped::skip;
 use common::{Host, footprint, pythons, try_attach, wait_status};
 use inject::{Identity, Options, detach};
 use std::io::{BufRead, BufReader};
@@ -25,7 +26,7 @@ fn compiled(source: &str) -> PathBuf {
 #[test]
 fn registers_red_zone_and_errno_are_as_before() {
     if !std::arch::is_x86_feature_detected!("avx") {
-        println!("skipped: this processor has no AVX");
+        skip("this processor has no AVX");
         return;
     }
     let host = Host::start(&mut Command::new(compiled("registers.c")));

@@ -184,7 +184,7 @@ fn draw_legend(area: &Area<'_>, heading: &str, entries: &[Entry]) -> Drawn {
         let figures = anchored(11.0, FAINT_INK, HPos::Right, VPos::Center);
         area.draw_text(&entry.figure, &figures, (right, y)).map_err(failed)?;
         let names = anchored(12.0, INK, HPos::Left, VPos::Center);
-        let room = right - px(30 + 10) - width(area, &entry.figure, &figures);
+        let room = right - px(30 + 6) - width(area, &entry.figure, &figures);
         let name = fit(area, &entry.name, &names, room);
         area.draw_text(&name, &names, (px(30), y)).map_err(failed)?;
     }

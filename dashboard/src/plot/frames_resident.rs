@@ -12,8 +12,10 @@ use plotters::prelude::*;
 /// Pixels over the width of the plot.
 const PIXELS: usize = 320;
 
+type Kind = (FramesModel, &'static str, RGBColor, FramesFigure);
+
 /// Kinds of memory, from the bottom of the stack; of each model its own.
-const KINDS: [(FramesModel, &str, RGBColor, FramesFigure); 5] = [
+const KINDS: [Kind; 5] = [
     (FramesModel::Zombie, "zombies", PALETTE[4], |f| f.zombie_bytes),
     (FramesModel::Zombie, "free list", PALETTE[1], |f| f.free_list_bytes),
     (FramesModel::Chunk, "in use", REST, |f| f.used_bytes),
@@ -30,12 +32,23 @@ fn values(series: &FramesSeries, of: FramesFigure) -> Vec<Option<u64>> {
     series.points.iter().map(|point| point.as_ref().and_then(of)).collect()
 }
 
+fn kinds(model: FramesModel) -> Vec<Kind> {
+    KINDS.into_iter().filter(|kind| kind.0 == model).collect()
+}
+
+/// The most that the stack or the line reaches; a page at least.
+fn highest_bytes(series: &FramesSeries) -> u64 {
+    let kinds = kinds(series.model);
+    let stack = |point: &FramesFigures| kinds.iter().filter_map(|(.., of)| of(point)).sum::<u64>();
+    let points = series.points.iter().flatten();
+    points.map(|point| stack(point).max(point.resident_bytes.unwrap_or(0))).fold(4096, u64::max)
+}
+
 pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
     let series = series(snapshot, range)?;
     let last = series.points.iter().rev().flatten().next().copied().unwrap_or_default();
     let said = |value: Option<u64>| value.map_or(units::UNKNOWN.into(), units::bytes);
-    let kinds: Vec<_> = KINDS.into_iter().filter(|kind| kind.0 == series.model).collect();
-    let mut entries: Vec<Entry> = kinds
+    let mut entries: Vec<Entry> = kinds(series.model)
         .iter()
         .rev()
         .map(|(_, name, color, of)| Entry {
@@ -61,20 +74,22 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
 }
 
 fn draw_stack(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &FramesSeries) -> Drawn {
+    let highest = highest_bytes(series);
+    let (unit, name) = units::byte_unit(highest);
     let numbers = |of: FramesFigure| -> Vec<f64> {
-        values(series, of).into_iter().map(|value| value.unwrap_or(0) as f64).collect()
+        let known = values(series, of).into_iter().map(|value| value.unwrap_or(0));
+        known.map(|bytes| bytes as f64 / unit as f64).collect()
     };
     let mut edges = vec![(RGBColor(255, 255, 255), vec![0.0; series.pixels.count])];
-    for (_, _, color, of) in KINDS.into_iter().filter(|kind| kind.0 == series.model) {
+    for (_, _, color, of) in kinds(series.model) {
         let below = edges.last().map(|(_, below)| below.clone()).unwrap_or_default();
         let upper = below.iter().zip(numbers(of)).map(|(low, more)| low + more).collect();
         edges.push((color, upper));
     }
     let resident = numbers(|figures| figures.resident_bytes);
-    let all = edges.iter().flat_map(|(_, edge)| edge).chain(&resident);
-    let max = all.copied().fold(4096.0, f64::max) * 1.06;
-    let label = |value: &f64| units::bytes(*value as u64);
-    let values = Values { max, title: "memory", label: &label };
+    let title = format!("memory ({name})");
+    let label = |value: &f64| time_axis::plain(*value);
+    let values = Values { max: highest as f64 / unit as f64 * 1.06, title: &title, label: &label };
     let mut chart = time_axis::chart(area, series.range, &values, true)?;
     for pair in edges.windows(2) {
         let [(_, lower), (color, upper)] = pair else { continue };

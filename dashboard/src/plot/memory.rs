@@ -52,13 +52,15 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
 
 fn draw_both(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &ProcessSeries) -> Drawn {
     let (upper, lower) = area.split_vertically(px(232));
-    let memory = |value: &f64| units::bytes(*value as u64);
     let highest = series.rss_bytes.iter().flatten().copied().max().unwrap_or(1);
-    let values = Values { max: highest as f64 * 1.06, title: "memory", label: &memory };
-    let floats = |bytes: &[Option<u64>]| bytes.iter().map(|v| v.map(|v| v as f64)).collect();
+    let (unit, name) = units::byte_unit(highest);
+    let in_unit = |bytes: u64| bytes as f64 / unit as f64;
+    let plain = |value: &f64| time_axis::plain(*value);
+    let title = format!("memory ({name})");
+    let values = Values { max: in_unit(highest) * 1.06, title: &title, label: &plain };
+    let floats = |bytes: &[Option<u64>]| bytes.iter().map(|v| v.map(in_unit)).collect();
     let areas = [(floats(&series.rss_bytes), RSS), (floats(&series.uss_bytes), USS)];
     draw_one(&upper, snapshot, series, &values, &areas, false)?;
-    let plain = |value: &f64| time_axis::plain(*value);
     let most = series.threads.iter().flatten().copied().max().unwrap_or(1);
     let values = Values { max: f64::from(most.max(1)) * 1.06, title: "threads", label: &plain };
     let threads = series.threads.iter().map(|value| value.map(f64::from)).collect();

@@ -1,6 +1,8 @@
 //! Recordings on a real disk: what was written comes back, also after a real `kill -9`.
 
 mod full;
+#[path = "../../../tests/skipped.rs"]
+mod skipped;
 
 use super::schema::FORMAT_VERSION;
 use super::*;
@@ -10,6 +12,7 @@ use crate::collect::replay::replay;
 use crate::store::Store;
 use full::full_batch;
 use sha2::{Digest, Sha256};
+use skipped::skip;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -140,7 +143,7 @@ fn a_full_disk_ends_the_recording_once_and_keeps_what_is_there() {
     let dir = tempfile::tempdir().unwrap();
     let mount = ["-t", "tmpfs", "-o", "size=3m", "none"];
     if !Command::new("mount").args(mount).arg(dir.path()).status().is_ok_and(|s| s.success()) {
-        println!("skipped: mounting a small tmpfs takes root");
+        skip("mounting a small tmpfs takes root");
         return;
     }
     let path = dir.path().join("a.gilscope");

@@ -3,11 +3,11 @@
 //! A missing interpreter skips its tests: the reason is printed and, for the count that `tests/run`
 //! prints, appended to the file that `GILSCOPE_SKIPPED` names.
 
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+
+pub(crate) use super::skipped::skip;
 
 /// One interpreter of the matrix.
 #[derive(Clone, Debug)]
@@ -99,16 +99,6 @@ fn pyenv_python(version: &str) -> Option<PathBuf> {
     };
     let found = versions.flatten().map(|e| e.path()).filter(|p| patch(p).is_some());
     found.max_by_key(patch).map(|p| p.join("bin/python"))
-}
-
-/// Says that this test cannot run here, and why; the caller returns.
-pub(crate) fn skip(reason: &str) {
-    println!("skipped: {reason}");
-    if let Some(path) = std::env::var_os("GILSCOPE_SKIPPED") {
-        let mut file =
-            OpenOptions::new().create(true).append(true).open(path).expect("list of skipped tests");
-        writeln!(file, "{reason}").expect("list of skipped tests");
-    }
 }
 
 /// Runs a scenario on an interpreter of the matrix, or skips it.

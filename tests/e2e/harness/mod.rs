@@ -12,6 +12,8 @@ pub(crate) mod program;
 pub(crate) mod recording;
 pub(crate) mod report;
 pub(crate) mod session;
+#[path = "../../skipped.rs"]
+mod skipped;
 pub(crate) mod witness;
 
 pub(crate) use interpreters::Python;

@@ -36,6 +36,8 @@ export interface Spec {
   yLabel: (value: number) => string;
   /** Fixed upper end of y. */
   yMax?: number;
+  /** Values are bytes: y goes in powers of two. */
+  yBytes?: boolean;
   marks: { mark: Mark; at_s: number }[];
   /** Whose times these are, and where its clock begins, unix seconds. */
   session: { id: number; anchor_s: number };
@@ -157,9 +159,9 @@ export class Chart {
       },
       scales: {
         x: { time: false, range: () => this.spec!.x },
-        y: { range: (_, __, max) => [0, this.spec!.yMax ?? niceMax(Math.max(this.spec!.yMin, max ?? 0))] },
+        y: { range: (_, __, max) => [0, this.spec!.yMax ?? (spec.yBytes ? niceBytes : niceMax)(Math.max(this.spec!.yMin, max ?? 0))] },
       },
-      axes: spec.compact ? [{ show: false }, { show: false }] : this.axes(),
+      axes: spec.compact ? [{ show: false }, { show: false }] : this.axes(spec.yBytes),
       series: [{}, ...spec.series],
       hooks: {
         drawAxes: [(plot) => drawStrata(plot, this.spec!)],
@@ -170,7 +172,7 @@ export class Chart {
     };
   }
 
-  private axes(): uPlot.Axis[] {
+  private axes(ofBytes = false): uPlot.Axis[] {
     const shared = {
       stroke: color("muted"),
       font: "11px system-ui, sans-serif",
@@ -185,7 +187,8 @@ export class Chart {
       values: (_, splits, __, ___, incr) => splits.map((at) => clock(at + 1e-4, incr < 1)),
     };
     const values: uPlot.Axis = {
-      ...shared, size: 50, space: 34, values: (_, splits) => splits.map((value) => this.spec!.yLabel(value)),
+      ...shared, size: ofBytes ? 58 : 50, space: 34, values: (_, splits) => splits.map((value) => this.spec!.yLabel(value)),
+      ...(ofBytes ? { incrs: POWERS_OF_TWO } : {}),
     };
     return [time, values];
   }
@@ -203,4 +206,13 @@ function niceMax(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value * 1.02));
   const step = [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((step) => step * power >= value * 1.02) ?? 10;
   return step * power;
+}
+
+/** Steps of an axis of bytes, up to a TiB. */
+const POWERS_OF_TWO = Array.from({ length: 41 }, (_, power) => 2 ** power);
+
+/** The next of 4, 5, 6, 7 times a power of two. */
+function niceBytes(value: number): number {
+  const power = 2 ** Math.floor(Math.log2(value * 1.02));
+  return Math.ceil((value * 1.02 * 4) / power) * power / 4;
 }
