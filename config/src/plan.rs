@@ -9,6 +9,10 @@ use wire::policy;
 
 /// Most bytes that all rings together may take; they are faulted in before the target sees them.
 const RINGS_MOST_BYTES: u64 = 1 << 30;
+/// Where every cycle is an event, fewer threads have longer rings, unless the user has said otherwise: at
+/// 1.6 million events a second they last for the 5 ms that the daemon lets go by.
+const TRACE_THREADS_MAX: usize = 256;
+const TRACE_RING_BYTES: usize = 512 << 10;
 
 /// Probes that are on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +133,7 @@ impl Plan {
     /// When values that are each allowed do not go together.
     pub fn new(layers: &Layers) -> Result<Self, Error> {
         let probes = list(layers, "probes");
-        let plan = Self {
+        let mut plan = Self {
             probes: Probes {
                 gil: probes.contains(&"gil".to_owned()),
                 cpu: probes.contains(&"cpu".to_owned()),
@@ -171,8 +175,22 @@ impl Plan {
             },
             log: text(layers, "log").to_owned(),
         };
+        plan.make_room_for_trace(layers);
         plan.check_rings(layers)?;
         Ok(plan)
+    }
+
+    fn make_room_for_trace(&mut self, layers: &Layers) {
+        if self.gil_mode != Mode::Trace {
+            return;
+        }
+        let is_default = |key| layers.origin(key) == Some(&Origin::Default);
+        if is_default("threads_max") {
+            self.threads_max = TRACE_THREADS_MAX;
+        }
+        if is_default("ring_bytes") {
+            self.ring_bytes = TRACE_RING_BYTES;
+        }
     }
 
     fn check_rings(&self, layers: &Layers) -> Result<(), Error> {
@@ -282,6 +300,18 @@ mod tests {
             plan(&[("probes", "cpu")]).unwrap().probes,
             Probes { gil: false, cpu: true, tstate: false, frames: false }
         );
+    }
+
+    #[test]
+    fn a_trace_has_longer_rings_unless_they_were_chosen() {
+        let room = |options: &[(&'static str, &str)]| {
+            let plan = plan(options).unwrap();
+            (plan.threads_max, plan.ring_bytes)
+        };
+        assert_eq!(room(&[]), (1024, 64 << 10));
+        assert_eq!(room(&[("gil_mode", "trace")]), (256, 512 << 10));
+        assert_eq!(room(&[("gil_mode", "trace"), ("ring_bytes", "1KiB")]), (256, 1 << 10));
+        assert_eq!(room(&[("gil_mode", "trace"), ("threads_max", "1024")]), (1024, 512 << 10));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The GIL's part of a batch: totals, per-thread counters, tables and events, out of the segment.
 //!
 //! Everything but the events is cumulative, so it is read as it stands; a thread's share is kept for
-//! the session when its slot is given back. Events are drained ring by ring; a ring whose indices make
-//! no sense is quarantined with its reason and the others go on.
+//! the session when its slot is given back. Events come ring by ring.
 
 use super::blame::BlameReader;
 use super::codes::Codes;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
 use super::native::{PcSample, main_module};
+use super::rings::Rings;
 use super::slots::SlotCopy;
 use super::sums::{Sums, estimate, sample};
 use super::threads::Registry;
@@ -38,10 +38,9 @@ pub struct Surroundings<'a> {
 pub struct GilReader {
     /// `--light`: one cycle in this many is timed; 0 if all are.
     light_every: u32,
-    tails: Vec<u64>,
+    rings: Rings,
     /// Serial of the thread that has each slot; a slot changes hands only after it was given back.
     owners: Vec<Option<u32>>,
-    quarantined: BTreeMap<usize, String>,
     /// Sums of threads whose slots were given back.
     retired: Sums,
     /// Acquires at the last look, to tell which threads changed.
@@ -85,6 +84,11 @@ impl GilReader {
     /// Threads that made others wait since the last look, the worst first.
     pub fn blamed(&self) -> &[ThreadKey] {
         self.blame.grown()
+    }
+
+    /// Takes events out of all rings, so that there is room until the next [`GilReader::read`].
+    pub fn make_room(&mut self, mapping: &Mapping) {
+        self.rings.make_room(mapping);
     }
 
     /// Reads everything. `now` is the session's clock.
@@ -177,16 +181,9 @@ impl GilReader {
         }
         let owner = *self.owners[number].get_or_insert(serial);
         if owner != serial {
-            self.quarantine(number, format!("its thread changed from {owner} to {serial}"));
+            self.rings.quarantine(number, format!("its thread changed from {owner} to {serial}"));
         }
         owner == serial
-    }
-
-    fn quarantine(&mut self, number: usize, why: String) {
-        self.quarantined.entry(number).or_insert_with(|| {
-            tracing::warn!(slot = number, why, "ring quarantined");
-            why
-        });
     }
 
     fn drain(
@@ -198,21 +195,7 @@ impl GilReader {
         around: &mut Surroundings<'_>,
         look: &mut GilLook,
     ) {
-        if self.tails.len() <= number {
-            self.tails.resize(number + 1, 0);
-        }
-        if self.quarantined.contains_key(&number) {
-            return;
-        }
-        let mut raw = Vec::new();
-        match wire::ring::drain(&slot.ring, ring, self.tails[number], |event| raw.push(event)) {
-            Ok(tail) => self.tails[number] = tail,
-            Err(broken) => {
-                let (head, tail) = (broken.head, broken.tail);
-                self.quarantine(number, format!("head {head} does not follow tail {tail}"));
-            }
-        }
-        for event in raw {
+        for event in self.rings.take(number, slot, ring) {
             match self.event(key, &event, mapping, around) {
                 Some(event) => look.events.push(event),
                 None => self.unknown_events += 1,
@@ -301,8 +284,8 @@ impl GilReader {
                 format!("{} copies of counters were torn: their threads never paused", self.torn);
             look.notes.insert("counters".to_owned(), why);
         }
-        if let Some((number, why)) = self.quarantined.first_key_value() {
-            let n = self.quarantined.len();
+        if let Some((number, why)) = self.rings.quarantined().first_key_value() {
+            let n = self.rings.quarantined().len();
             look.notes.insert(
                 "rings".to_owned(),
                 format!("{n} quarantined; the first is {number}: {why}"),

@@ -171,6 +171,13 @@ impl Live {
         (hex != 0).then(|| format!("{}.{}.{}", hex >> 16 & 0xff, hex >> 8 & 0xff, hex & 0xff))
     }
 
+    /// Takes events out of the target's rings before the next poll asks for them.
+    pub fn make_room(&mut self) {
+        if let Some(mapping) = &self.mapping {
+            self.gil.make_room(mapping);
+        }
+    }
+
     /// Everything new. Errors if the process is gone: then [`Live::last`] gives what it left.
     pub fn poll(&mut self) -> Result<Batch, Gone> {
         let look = self.cpu.look(&mut self.registry, self.clock.now()).map_err(|_| Gone)?;

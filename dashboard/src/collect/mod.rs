@@ -14,6 +14,7 @@ mod memory;
 mod native;
 pub mod policy;
 pub mod replay;
+mod rings;
 mod slots;
 mod states;
 mod sums;

@@ -173,6 +173,9 @@ fn read(
     mut around: Surroundings<'_>,
     now: u64,
 ) -> Batch {
+    if now % 2 == 1 {
+        reader.make_room(mapping);
+    }
     let look = reader.read(mapping, &mut around, || now);
     let batch = Batch {
         at_ns: now,

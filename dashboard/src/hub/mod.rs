@@ -80,7 +80,7 @@ type Question = Box<dyn FnOnce(&Snapshot<'_>) + Send>;
 enum Command {
     Add(Box<NewSession>, oneshot::Sender<SessionId>),
     Show(Box<Store>, oneshot::Sender<SessionId>),
-    Batch(SessionId, Box<Batch>),
+    Batch(SessionId, Box<Batch>, oneshot::Sender<()>),
     Ask(SessionId, Question),
     List(oneshot::Sender<Vec<SessionId>>),
     Mark {
@@ -136,10 +136,10 @@ impl HubHandle {
         self.ask_hub(|reply| Command::Show(Box::new(store), reply)).await
     }
 
-    /// Gives a batch to a session. Waits while the hub is behind; batches of one sender keep their order.
+    /// Gives a batch to a session. Returns once the session has it: a sender that waits has one batch on the
+    /// way, however large it is and however far the hub is behind.
     pub async fn batch(&self, id: SessionId, batch: Batch) -> Result<(), HubError> {
-        let command = Command::Batch(id, Box::new(batch));
-        self.commands.send(command).await.map_err(|_| HubError::Stopped)
+        self.ask_hub(|reply| Command::Batch(id, Box::new(batch), reply)).await
     }
 
     /// All sessions in the order of their start, ended ones included.

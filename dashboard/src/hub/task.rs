@@ -36,10 +36,13 @@ fn obey(sessions: &mut BTreeMap<SessionId, Session>, command: Command) {
         Command::Show(store, reply) => {
             let _ = reply.send(add(sessions, Session::of_store(*store)));
         }
-        Command::Batch(id, batch) => match sessions.get_mut(&id) {
-            Some(session) => contained("batch", || session.batch(*batch)),
-            None => tracing::warn!(session = id.0, "batch for a session that does not exist"),
-        },
+        Command::Batch(id, batch, reply) => {
+            match sessions.get_mut(&id) {
+                Some(session) => contained("batch", || session.batch(*batch)),
+                None => tracing::warn!(session = id.0, "batch for a session that does not exist"),
+            }
+            let _ = reply.send(());
+        }
         Command::Ask(id, question) => {
             // Without the session the question is dropped, and with it its reply channel.
             if let Some(session) = sessions.get(&id) {

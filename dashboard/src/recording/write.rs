@@ -13,12 +13,19 @@ use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Batches between the hub and the writer: a few seconds at the usual rate.
 const QUEUE_BATCHES: usize = 64;
+/// Events between the hub and the disk, about 90 MB of them; with more it counts as full, too.
+const QUEUE_EVENTS: usize = 1_000_000;
+/// Events of batches that are made ready for the disk together.
+const CHUNK_EVENTS: usize = 250_000;
 /// Events of a batch that stay together; the rest follows in batches of its own.
 const BATCH_EVENTS: usize = 100_000;
 /// Events held back while the queue is full; more are counted as lost.
@@ -33,6 +40,8 @@ pub struct Recorder {
     path: PathBuf,
     /// Null once the recording has ended.
     queue: Option<SyncSender<Batch>>,
+    /// Given to the writer and not on the disk yet.
+    events_queued: Arc<AtomicUsize>,
     held_back: Option<Batch>,
     events_lost: u64,
     writer: Option<JoinHandle<Result<(), RecordingError>>>,
@@ -49,16 +58,19 @@ impl Recorder {
         })?;
         let (queue, batches) = sync_channel(QUEUE_BATCHES);
         let (own_path, target) = (path.to_owned(), target.clone());
+        let events_queued = Arc::new(AtomicUsize::new(0));
+        let written = events_queued.clone();
         let writer = std::thread::Builder::new()
             .name("recording".into())
             .spawn(move || {
-                write_all(Writer::new(db, target), &batches)
+                write_all(Writer::new(db, target), &batches, &written)
                     .map_err(|cause| write_error(&own_path, cause))
             })
             .map_err(|cause| RecordingError::uncreated(path, cause))?;
         Ok(Self {
             path: path.into(),
             queue: Some(queue),
+            events_queued,
             held_back: None,
             events_lost: 0,
             writer: Some(writer),
@@ -80,14 +92,28 @@ impl Recorder {
         if self.events_lost > 0 {
             batch.lost.insert(LOST_CAUSE.into(), self.events_lost);
         }
+        let n_events = batch.events.len();
+        if n_events > 0 && self.events_queued.load(Relaxed) > QUEUE_EVENTS {
+            return self.hold_back(batch);
+        }
+        self.events_queued.fetch_add(n_events, Relaxed);
         match queue.try_send(batch) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(batch)) => {
-                self.held_back = Some(batch);
-                Ok(())
+                self.events_queued.fetch_sub(n_events, Relaxed);
+                self.hold_back(batch)
             }
             Err(TrySendError::Disconnected(_)) => self.end(),
         }
+    }
+
+    /// Keeps a batch until there is room. There never is after the writer has failed.
+    fn hold_back(&mut self, batch: Batch) -> Result<(), RecordingError> {
+        if self.writer.as_ref().is_some_and(JoinHandle::is_finished) {
+            return self.end();
+        }
+        self.held_back = Some(batch);
+        Ok(())
     }
 
     /// Writes what is left and closes the file; waits for the disk.
@@ -199,12 +225,17 @@ struct Writer {
     keeper: Keeper,
 }
 
-fn write_all(mut writer: Writer, batches: &Receiver<Batch>) -> rusqlite::Result<()> {
+fn write_all(
+    mut writer: Writer,
+    batches: &Receiver<Batch>,
+    events_queued: &AtomicUsize,
+) -> rusqlite::Result<()> {
     loop {
         let (second, more) = collect_second(batches);
         if !second.is_empty() {
             writer.write(&second)?;
         }
+        events_queued.fetch_sub(n_events(&second), Relaxed);
         if !more {
             return writer.finish();
         }
@@ -236,11 +267,15 @@ pub fn write_all_of(
     write().map_err(|cause| write_error(path, cause))
 }
 
-/// What arrives within a second, and whether more may come.
+fn n_events(batches: &[Batch]) -> usize {
+    batches.iter().map(|batch| batch.events.len()).sum()
+}
+
+/// What arrives within a second, as far as it is not too much, and whether more may come.
 fn collect_second(batches: &Receiver<Batch>) -> (Vec<Batch>, bool) {
     let until = Instant::now() + COMMIT_EVERY;
     let mut second = vec![];
-    while second.len() < chunk::BATCHES_MAX {
+    while second.len() < chunk::BATCHES_MAX && n_events(&second) < CHUNK_EVENTS {
         let left = until.saturating_duration_since(Instant::now());
         match batches.recv_timeout(left) {
             Ok(batch) => second.push(batch),

@@ -6,12 +6,16 @@ use crate::batch::{Batch, Change};
 use crate::collect::frames::FramesReader;
 use crate::hub::{Control, HubError, HubHandle, NewSession, SessionId};
 use crate::remedy::Remedy;
+use config::Mode;
 use inject::{Error, Options};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::error::Elapsed;
 
+/// Where every cycle is an event, rings are emptied this often between two polls.
+const ROOM_EVERY: Duration = Duration::from_millis(5);
 /// Controls that may wait; they are few and a person sends them.
 const CONTROLS: usize = 8;
 /// Tries to find a GIL that is not there yet before only new threads are a reason to try again.
@@ -39,6 +43,7 @@ impl Watched {
         let (told, ended) = oneshot::channel();
         let watcher = Watcher {
             period: Duration::from_secs(1) / self.entry.plan.cpu_hz.max(1),
+            traces: self.entry.plan.gil_mode == Mode::Trace,
             watched: self,
             hub: hub.clone(),
             id,
@@ -64,6 +69,8 @@ struct Watcher {
     hub: HubHandle,
     id: SessionId,
     period: Duration,
+    /// Whether every cycle is an event.
+    traces: bool,
     runtime: Handle,
     gil_tries: u32,
     seccomp: Option<u32>,
@@ -84,9 +91,7 @@ impl Watcher {
             if let Some(reason) = self.turn() {
                 return self.end(reason);
             }
-            // The timer must be made inside the runtime.
-            let order = async { tokio::time::timeout(self.period, orders.recv()).await };
-            match self.runtime.block_on(order) {
+            match self.next_order(&mut orders) {
                 Ok(Some(Control::Detach(reply))) => {
                     let outcome = self.leave();
                     let left = outcome.as_ref().ok().cloned();
@@ -104,6 +109,24 @@ impl Watcher {
                 // The hub is gone: nobody can see what is recorded, so it is not recorded.
                 Ok(None) => return self.leave().unwrap_or_else(|error| error.to_string()),
                 Err(_) => {}
+            }
+        }
+    }
+
+    /// Waits for an order until the next poll is due; with a trace it makes room in the rings meanwhile.
+    fn next_order(
+        &mut self,
+        orders: &mut mpsc::Receiver<Control>,
+    ) -> Result<Option<Control>, Elapsed> {
+        let due = Instant::now() + self.period;
+        let step = if self.traces { ROOM_EVERY } else { self.period };
+        loop {
+            let rest = due.saturating_duration_since(Instant::now());
+            // The timer must be made inside the runtime.
+            let order = async { tokio::time::timeout(step.min(rest), orders.recv()).await };
+            match self.runtime.block_on(order) {
+                Err(_) if step < rest => self.watched.live.make_room(),
+                outcome => return outcome,
             }
         }
     }
