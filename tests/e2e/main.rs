@@ -17,6 +17,7 @@ mod names;
 mod run_form;
 mod scribbler;
 mod shares;
+mod soak;
 mod states;
 mod tries;
 mod witnessed;

@@ -23,13 +23,16 @@ mod results;
 use contract::State;
 use harness::process::{Ended, Process};
 use harness::session::gilscope;
-use harness::{Program, Python, interpreters, scratch, tests_dir};
+use harness::{Program, Python, interpreters, scratch, sized, tests_dir};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Attach and detach this often at least, the last times with the host quiet again.
-const CYCLES: usize = 4;
+/// Attach and detach this often at least, the last times with the host quiet again; in the size of a
+/// release that makes 30,000 times over all hosts, which `tests/run` adds up.
+fn cycles_least() -> usize {
+    sized(4, 150)
+}
 
 /// What a host let the world see.
 #[derive(Debug, PartialEq)]
@@ -108,7 +111,7 @@ fn attached(python: &Python, host: &str, attach: Attach) -> (Seen, State) {
     program.wait_quiet();
     program.say("go");
     let (mut residue, mut n, mut refused, mut truth) = (Vec::new(), 0, 0, None);
-    while truth.is_none() || residue.len() < CYCLES {
+    while truth.is_none() || residue.len() < cycles_least() {
         n += 1;
         // Every other time, so that waiters are left on short deadlines, too.
         match if n % 2 == 0 { cycle_with_remedy(&program) } else { cycle(&program) } {
