@@ -16,4 +16,5 @@ mod paired;
 mod presence;
 mod results;
 mod rivals;
+mod web;
 mod workload;
