@@ -202,14 +202,15 @@ impl Registry {
         self.by_thread_id.len()
     }
 
-    /// Takes Python's own names and tells its threads from foreign ones.
+    /// Takes Python's own names of threads that live, and tells its threads from foreign ones. A thread
+    /// pointer goes from a dead thread to a new one, so it counts only where there is no kernel's id.
     pub fn name(&mut self, threads: &[PyThread]) {
-        for known in self.known.values_mut() {
+        for known in self.known.values_mut().filter(|known| known.fact.alive) {
             let fact = &mut known.fact;
-            let same = |thread: &&PyThread| {
-                thread.native_id == Some(known.inner_id)
-                    || known.thread_pointer == Some(thread.thread_ident)
-                    || (thread.is_main && fact.is_main)
+            let same = |thread: &&PyThread| match thread.native_id {
+                _ if thread.is_main || fact.is_main => thread.is_main && fact.is_main,
+                Some(id) => id == known.inner_id,
+                None => known.thread_pointer == Some(thread.thread_ident),
             };
             let Some(name) = threads.iter().find(same).and_then(|thread| thread.name.clone())
             else {
