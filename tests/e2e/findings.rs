@@ -78,6 +78,16 @@ on_pythons!(a_call_that_keeps_the_gil_is_found_with_its_line, keeps_gil, [
     python_3_6 "3.6", debian_3_11 "debian 3.11", python_3_13 "3.13",
 ]);
 
+/// As in a server with a thread for each request: no thread does it twice.
+fn keeps_gil_by_request(python: &Python) {
+    let (truth, found) = watch(python, "blame.py", &["call", "requests"], &[]);
+    let line = format!("blame.py:{}", truth["line"]);
+    sentence(&found, &["threads, one after the other, kept the GIL", &line]);
+}
+on_pythons!(a_call_that_keeps_the_gil_in_a_new_thread_each_time_is_found, keeps_gil_by_request, [
+    python_3_6 "3.6", python_3_9 "3.9", python_3_12 "3.12",
+]);
+
 fn native(python: &Python) {
     let (truth, found) = watch(python, "blame.py", &["blocked"], &[]);
     let function = truth["function"].as_str().expect("a name");

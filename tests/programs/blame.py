@@ -1,8 +1,8 @@
-"""One thread holds the GIL in a known function and line while others want it: `blame.py KIND`.
+"""One thread holds the GIL in a known function and line while others want it: `blame.py KIND [requests]`.
 
 KIND is how the time is spent: `python` (bytecode), `operator` (one long `in`), `call` (one long
 sort), `native` (libc sorts, and keeps the GIL, by `ctypes.PyDLL`), `blocked` (libc sleeps, and keeps
-the GIL). From "go" to "stop".
+the GIL). From "go" to "stop". With `requests` each time is in a thread of its own.
 """
 import ctypes
 import sys
@@ -47,9 +47,16 @@ HOLDS = {"python": hold_python, "operator": hold_operator, "call": hold_call, "n
          "blocked": hold_blocked}
 
 
+def request():
+    thread = threading.Thread(target=HOLDS[kind], name="request-%d" % state["holds"])
+    thread.start()
+    thread.join()
+
+
 def holder():
+    hold = request if sys.argv[2:] == ["requests"] else HOLDS[kind]
     while not state["stop"]:
-        HOLDS[kind]()
+        hold()
         state["holds"] += 1
         time.sleep(0.005)
 

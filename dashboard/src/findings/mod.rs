@@ -6,6 +6,7 @@
 
 mod contention;
 mod facts;
+mod keeps;
 mod machine;
 #[cfg(test)]
 mod tests;
@@ -73,11 +74,15 @@ pub fn findings(snapshot: &Snapshot<'_>, range: Range) -> Vec<Finding> {
     if facts.span_ns < SPAN_NS_MIN {
         return Vec::new();
     }
-    let keeps = contention::keeps_gil(&facts);
+    let keeps = keeps::keeps_gil(&facts);
     let convoy = contention::convoy(&facts);
     // A long C call makes its waiters look like a convoy; then the call is what has to be said.
     let explained = |convoy: &Finding| {
-        keeps.iter().any(|keeper| keeper.evidence.thread == convoy.evidence.thread)
+        let convoy = &convoy.evidence;
+        keeps.iter().map(|keeper| &keeper.evidence).any(|keeper| match keeper.thread {
+            Some(thread) => convoy.thread == Some(thread),
+            None => convoy.function == keeper.function,
+        })
     };
     let mut found: Vec<Finding> = convoy.filter(|convoy| !explained(convoy)).into_iter().collect();
     found.extend(keeps);

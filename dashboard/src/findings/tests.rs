@@ -224,6 +224,40 @@ fn a_call_that_keeps_the_gil_takes_the_place_of_the_convoy_that_it_makes() {
     assert_eq!(rules_of(off_core), [], "the holder had no core");
 }
 
+/// A server with a thread for each request: the call keeps the GIL in another thread every time.
+#[test]
+fn a_call_that_keeps_the_gil_is_found_in_whichever_thread_it_is() {
+    let by_request = |batch: &mut Batch| {
+        unanswered(batch, 20, 60_000_000);
+        let holders: Vec<ThreadKey> = (10..30).map(ThreadKey).collect();
+        for (pair, holder) in batch.events.chunks_mut(2).zip(&holders) {
+            pair[0].thread = *holder;
+            pair[1].holder_end = *holder;
+        }
+        batch.threads.extend(holders.iter().map(|key| thread(*key, "request")));
+        let row = batch.blame.remove(0);
+        batch.blame = holders
+            .iter()
+            .map(|key| BlameTotal {
+                holder: *key,
+                waits: 1,
+                wait_inflicted_ns: 60_000_000,
+                ..row.clone()
+            })
+            .collect();
+    };
+    let findings = found(by_request);
+    let said = findings.iter().find(|finding| finding.rule == Rule::KeepsGil);
+    assert_eq!(
+        said.map(|finding| finding.text.as_str()),
+        Some(
+            "20 threads, one after the other, kept the GIL in dumps, app.py:88 for up to 60.0 ms while \
+             others asked for it: 1.20 s of waiting in 20 waits."
+        ),
+        "{findings:?}"
+    );
+}
+
 #[test]
 fn cpu_threads_that_share_one_gil_are_said_to() {
     let crowd = |held_ns: u64| {

@@ -84,7 +84,7 @@ export class GilPage implements PageView {
     const watched = parts.gil === undefined || parts.gil.columns.length > 0;
     show(this.off, !watched);
     show(this.content, watched);
-    this.off.textContent = `The GIL of this process is not watched: ${session.notes.gil ?? "no figures have come yet"}.`;
+    this.off.textContent = `The GIL of this process is not watched: ${session.notes.gil ?? (session.ended ? "the probe gil was off" : "the probe gil is off, or no figures have come yet")}.`;
     if (!watched) return;
     this.trySwitch.draw(session);
     if (parts.gil) this.drawCharts(context);

@@ -64,7 +64,7 @@ export class OverviewPage implements PageView {
     [this.session, this.window] = [session, window];
     this.marks.draw(session);
     this.findings.draw(parts.findings, session, window);
-    if (parts.blame) this.culprits.draw(parts.blame);
+    if (parts.blame) this.culprits.draw(parts.blame, parts.gil === undefined || parts.gil.columns.length > 0);
     this.cost.draw(parts.cost, session);
     const gil = parts.totals;
     const waiters = gil && gil.held_ns + gil.free_ns > 0 ? gil.waited_ns / (gil.held_ns + gil.free_ns) : null;

@@ -9,17 +9,20 @@ import { reveal } from "./reveal";
 import { bar, Table, type Column } from "./table";
 
 const ROWS_MAX = 6;
+const NOBODY = "Nobody waited for the GIL in this span.";
 
 export class Culprits {
   readonly element = h("div");
-  private readonly table = new Table<Culprit>("culprits", columns(), "-wait", "Nobody waited for the GIL in this span.");
+  private readonly table = new Table<Culprit>("culprits", columns(), "-wait", NOBODY);
   private readonly note = h("p", { class: "hint" });
 
   constructor() {
     this.element.append(this.table.element, this.note);
   }
 
-  draw({ rows, n_rows }: Rows<BlameRow>): void {
+  /** `watched` is false where there are no figures of a GIL at all. */
+  draw({ rows, n_rows }: Rows<BlameRow>, watched: boolean): void {
+    this.table.emptyText = watched ? NOBODY : "The GIL was not watched: the GIL page says why.";
     const all = byFunction(rows);
     this.table.update(all.slice(0, ROWS_MAX));
     const more = all.length > ROWS_MAX || n_rows > rows.length ? " Lines, and all others, are on the GIL page." : "";

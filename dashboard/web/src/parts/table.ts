@@ -39,7 +39,8 @@ export class Table<T> {
     private readonly name: string,
     private readonly columns: Column<T>[],
     private readonly initial: string,
-    private readonly emptyText: string,
+    /** What stands where there is no row. */
+    public emptyText: string,
   ) {
     this.heads = columns.map((column) =>
       h("th", { scope: "col", title: column.title, class: column.numeric ? "number" : "" },
