@@ -25,16 +25,16 @@ pub struct Probes {
     pub frames: bool,
     /// Thread states, recorded from inside; it stands on the GIL probe.
     pub tstate: bool,
+    /// Imports, recorded from inside; it stands on the GIL probe.
+    pub imports: bool,
 }
 
 impl Probes {
     /// Those that the agent is asked for (`wire::plan::probe`).
     fn wire(self) -> u32 {
-        match (self.gil, self.tstate) {
-            (true, true) => probe::GIL | probe::TSTATE,
-            (true, false) => probe::GIL,
-            (false, _) => 0,
-        }
+        let bit = |on: bool, bit: u32| if on { bit } else { 0 };
+        let on_it = bit(self.tstate, probe::TSTATE) | bit(self.imports, probe::IMPORTS);
+        bit(self.gil, probe::GIL | on_it)
     }
 }
 
@@ -139,6 +139,7 @@ impl Plan {
                 cpu: probes.contains(&"cpu".to_owned()),
                 frames: probes.contains(&"frames".to_owned()),
                 tstate: probes.contains(&"tstate".to_owned()),
+                imports: probes.contains(&"imports".to_owned()),
             },
             method: match text(layers, "method") {
                 "preload" => Method::Preload,
@@ -298,7 +299,7 @@ mod tests {
         assert_eq!(colors, [Color::Auto, Color::Always, Color::Never]);
         assert_eq!(
             plan(&[("probes", "cpu")]).unwrap().probes,
-            Probes { gil: false, cpu: true, tstate: false, frames: false }
+            Probes { gil: false, cpu: true, tstate: false, frames: false, imports: false }
         );
     }
 

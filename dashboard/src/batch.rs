@@ -7,8 +7,11 @@
 // Named in full because tests take this file in by its path.
 #[path = "batch/frames.rs"]
 mod frames;
+#[path = "batch/imports.rs"]
+mod imports;
 
 pub use frames::*;
+pub use imports::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -332,4 +335,7 @@ pub struct Batch {
     pub callers: Vec<CallerFact>,
     /// Only callers whose counters changed; caller 0 comes first, as soon as the probe records.
     pub states: Vec<StateTotal>,
+    /// Null when nothing was imported, or the probe is off or cannot work (then `notes` says why); an empty
+    /// one says that it works.
+    pub imports: Option<ImportsSample>,
 }

@@ -268,7 +268,7 @@ fn what_cannot_be_attached_is_told_before_anything_is_done() {
     gilscope.fails(
         &["attach", "1", "--probes", "gpu"],
         2,
-        "gilscope: --probes: \"gpu\" is none of gil, cpu, tstate, frames",
+        "gilscope: --probes: \"gpu\" is none of gil, cpu, tstate, frames, imports",
     );
     gilscope.fails(
         &["attach", "1", "--light", "--trace"],

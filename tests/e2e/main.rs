@@ -11,6 +11,7 @@ mod exact;
 mod findings;
 mod frames;
 mod full_disk;
+mod imports;
 mod leaving;
 mod loss;
 mod names;

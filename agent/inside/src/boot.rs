@@ -10,6 +10,7 @@ use crate::calibrate::{self, Gil};
 use crate::detach;
 use crate::entry::stage;
 use crate::guard;
+use crate::imports;
 use crate::segment::{give_up, wipe_on_fork};
 use crate::states;
 use crate::symbols::{self, Api, Hooked};
@@ -126,6 +127,9 @@ fn boot(header: &'static Header) -> Result<(), Failure> {
     if states::is_wanted(header) {
         states::resolve();
     }
+    if imports::is_wanted(header) {
+        imports::resolve();
+    }
     if !api.is_initialized() || !api.has_gil() {
         return Err((status::NO_GIL_YET, error::NONE));
     }
@@ -200,6 +204,9 @@ fn with_gil(
     if result.is_ok() && states::is_wanted(header) {
         states::begin(api, &module, hooked, semaphore, kept_pair_ns);
     }
+    if result.is_ok() && imports::is_wanted(header) {
+        imports::begin_late(api, version);
+    }
     result
 }
 
@@ -257,7 +264,7 @@ pub(crate) fn start_blame(header: &Header, api: &Api, version: Version, thread_s
     }
 }
 
-fn version(api: &Api) -> Option<Version> {
+pub(crate) fn version(api: &Api) -> Option<Version> {
     let text = (api.get_version?)();
     if text.is_null() {
         return None;

@@ -51,9 +51,8 @@ fn take_out() {
     for mutex in [&MUTEX, &SWITCH_MUTEX] {
         pass(mutex.load(Relaxed));
     }
-    while HOT.inside.load(SeqCst) != 0 {
-        stand_aside();
-    }
+    wait_until_out();
+    suite::imports::end(&HOT);
     states::wait_until_out();
     suite::gil::priority::leave(&HOT);
     let shared = got::restore(&all_hooks()) + imports::restore();
@@ -63,6 +62,13 @@ fn take_out() {
     // Idle first: whoever sees that the mapping is gone may attach again at once.
     HOT.stage.store(stage::IDLE, SeqCst);
     segment::unmap(address, bytes);
+}
+
+/// Waits until nobody is inside a hook that counts itself in and out.
+pub(crate) fn wait_until_out() {
+    while HOT.inside.load(SeqCst) != 0 {
+        stand_aside();
+    }
 }
 
 /// Waits until a mutex was seen free: then all who were under it when this began have gone.

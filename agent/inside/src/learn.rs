@@ -9,6 +9,7 @@ use crate::activate::{all_hooks, gil_hooks, has_semaphore};
 use crate::boot::{self, look_around, start_blame};
 use crate::calibrate::Gil;
 use crate::entry::{close, stage};
+use crate::imports;
 use crate::segment;
 use crate::states;
 use crate::symbols::Hooked;
@@ -97,9 +98,19 @@ fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     if states::is_wanted(header) {
         states::resolve();
     }
+    let wants_imports = imports::is_wanted(header);
+    if wants_imports {
+        imports::resolve();
+    }
     let module = object::module_of(api.anchor).ok_or((status::FAILED, error::SYMBOL))?;
-    if has_semaphore(&module) {
+    if has_semaphore(&module) && !wants_imports {
         return Err((status::NO_GIL_YET, 0));
+    }
+    if wants_imports {
+        imports::wait_for_importer(header, &module, &hooked);
+    }
+    if has_semaphore(&module) {
+        return Ok(()); // imports only
     }
     for hook in HOOKS.iter().chain(gil_hooks(false)) {
         got::prepare(&module, hook, hooked.of(hook.name)).map_err(boot::refused)?;

@@ -20,6 +20,8 @@ mod finish;
 #[cfg(feature = "agent")]
 mod guard;
 #[cfg(feature = "agent")]
+mod imports;
+#[cfg(feature = "agent")]
 mod learn;
 #[cfg(feature = "agent")]
 mod segment;

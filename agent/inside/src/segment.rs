@@ -79,7 +79,9 @@ pub(crate) fn give_up(header: &'static Header, state: u32, reason: u32) {
     let bytes = HOT.boot_bytes.load(Relaxed);
     header.error.store(reason, Relaxed);
     header.status.store(state, Release);
+    crate::imports::stop_waiting();
     HOT.clear();
+    crate::detach::wait_until_out();
     HOT.stage.store(stage::IDLE, Release);
     unmap(core::ptr::from_ref(header) as u64, bytes);
 }

@@ -61,7 +61,7 @@ pub(crate) fn call(function: &AtomicPtr<()>, [a, b, c]: [u64; 3]) -> c_int {
 /// Functions that hooks stand for, as the loader finds them: for GOT entries that are not bound yet.
 ///
 /// Found before the GIL is taken, since the loader's lock may be held by a thread that waits for it.
-pub(crate) struct Hooked([(&'static CStr, u64); 16]);
+pub(crate) struct Hooked([(&'static CStr, u64); 17]);
 
 impl Hooked {
     pub(crate) fn find() -> Self {
@@ -82,6 +82,7 @@ impl Hooked {
             c"mmap64",
             c"munmap",
             c"dlsym",
+            c"sigaction",
         ];
         Self(names.map(|name| (name, find_in_libc(name))))
     }

@@ -3,8 +3,10 @@
 use super::Context;
 use super::report::load;
 use super::span::Named;
+use crate::batch::Target;
 use crate::compare::{self, Figure, Unit};
 use crate::errors::{Exit, Failure};
+use crate::store::{Range, Store};
 use crate::talk;
 use clap::Args;
 use std::process::ExitCode;
@@ -12,6 +14,7 @@ use std::process::ExitCode;
 const EXAMPLES: &str = "\
 Examples:
   gilscope check run.gilscope --fail-if 'gil.wait.p99 > 5ms'
+  gilscope check run.gilscope --fail-if 'imports.pandas.bytes > 40MiB'
   gilscope check 'run.gilscope@warm..' --fail-if 'gil.held > 80%' --fail-if 'process.rss > 300MiB'
 Values: a share is 80% or 0.8, a duration 5ms or 1m30s, memory 300MiB; all else is a number.
 `gilscope compare F F --json` shows all figures and their names.";
@@ -45,9 +48,13 @@ impl Condition {
             found.ok_or("wants FIGURE OPERATOR VALUE, such as 'gil.wait.p99 > 5ms'")?;
         let name = name.trim();
         let all = compare::catalogue();
-        let known = all.iter().find(|figure| figure.name == name).ok_or_else(|| {
+        let nothing = Store::new(Target::default());
+        let of_import = compare::import_figure(name, &nothing.snapshot(), Range::default());
+        let known = all.iter().find(|figure| figure.name == name).or(of_import.as_ref());
+        let known = known.ok_or_else(|| {
             let names: Vec<_> = all.iter().map(|figure| figure.name.as_str()).collect();
-            format!("there is no figure \"{name}\"; there are {}", names.join(", "))
+            let names = names.join(", ");
+            format!("there is no figure \"{name}\"; there are {names}, imports.MODULE.bytes")
         })?;
         let bound = bound(known.unit, value.trim())?;
         Ok(Self { figure: name.to_owned(), operator, bound })
@@ -94,12 +101,14 @@ fn bytes(text: &str) -> Option<f64> {
 pub(crate) fn run(flags: &Flags, context: &Context) -> anyhow::Result<ExitCode> {
     let replayed = load(&flags.named.path, context)?;
     let snapshot = replayed.store.snapshot();
-    let figures = compare::figures(&snapshot, flags.named.range(&snapshot)?);
+    let range = flags.named.range(&snapshot)?;
+    let figures = compare::figures(&snapshot, range);
     let mut failures = Vec::new();
     for condition in &flags.fail_if {
-        let figure = figures.iter().find(|figure| figure.name == condition.figure);
+        let figure = figures.iter().find(|figure| figure.name == condition.figure).cloned();
+        let figure = figure.or_else(|| compare::import_figure(&condition.figure, &snapshot, range));
         let figure = figure.expect("only names of figures are accepted");
-        let (failed, line) = judge(condition, figure);
+        let (failed, line) = judge(condition, &figure);
         talk::print(format!("{line}\n").into_bytes())?;
         if failed {
             failures.push(line);

@@ -70,7 +70,7 @@ fn text(entry: &CodeEntry) -> EntryText {
 }
 
 /// Text of a string as CPython keeps it. Lengths come from the target and are cut to what there is.
-fn decode(bytes: &[u8], len: u8, how: u8) -> String {
+pub(super) fn decode(bytes: &[u8], len: u8, how: u8) -> String {
     let bytes = &bytes[..usize::from(len).min(bytes.len())];
     let units = |width: usize| bytes.chunks_exact(width);
     match how {

@@ -8,6 +8,7 @@ use super::codes::Codes;
 use super::cpu::CpuSampler;
 use super::frames::FramesReader;
 use super::gil::{GilReader, Surroundings};
+use super::imports::ImportsReader;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
 use super::native::{NativeSampler, PcSample};
@@ -21,6 +22,7 @@ use cpython::{Layout, Memory, Version};
 use inject::Identity;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use wire::plan::probe;
 use wire::segment::{error, status};
 
 /// Python's own thread names are read again at least this often.
@@ -48,6 +50,8 @@ pub struct Live {
     cpu: CpuSampler,
     gil: GilReader,
     states: StatesReader,
+    /// None while imports are not asked for.
+    imports: Option<ImportsReader>,
     codes: Codes,
     frames: Option<FramesReader>,
     python: Option<Python>,
@@ -74,6 +78,7 @@ impl Live {
             cpu: CpuSampler::new(pid, identity.inner_pid() != pid).map_err(|_| Gone)?,
             gil: GilReader::default(),
             states: StatesReader::default(),
+            imports: None,
             codes: Codes::default(),
             frames: None,
             python: None,
@@ -90,6 +95,10 @@ impl Live {
         self.mapping = Some(mapping);
         self.gil = GilReader::new(plan);
         self.states = StatesReader::default();
+        let wanted = plan.probes & probe::IMPORTS != 0;
+        let before = self.imports.take();
+        self.imports =
+            wanted.then(|| before.map_or_else(ImportsReader::default, |before| before.after()));
         self.codes = Codes::default();
     }
 
@@ -239,6 +248,9 @@ impl Live {
         batch.codes = self.codes.take_news();
         if let Some(states) = self.states.read(mapping, self.pid) {
             states.tell(&mut batch);
+        }
+        if let Some(imports) = &mut self.imports {
+            imports.tell(mapping, last, &mut batch);
         }
         if let Some(python) = &mut self.python {
             python.tell_native(&mut batch);

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io;
 use wire::clock::Clock;
 use wire::code::CodeEntry;
+use wire::imports::{Import, ImportTotals, N_IMPORTS};
 use wire::plan::Plan;
 use wire::ring::Entry;
 use wire::segment::{ABI_VERSION, Header, Layout, MAGIC, N_BLAMES, N_CODES, N_HANDOFFS, PAGE};
@@ -97,6 +98,14 @@ impl Mapping {
 
     pub fn callers(&self) -> &[Caller] {
         self.many(self.layout.callers(), N_CALLERS)
+    }
+
+    pub fn import_totals(&self) -> &ImportTotals {
+        self.at(self.layout.import_totals())
+    }
+
+    pub fn imports(&self) -> &[Import] {
+        self.many(self.layout.imports(), N_IMPORTS)
     }
 
     pub fn n_slots(&self) -> usize {

@@ -8,6 +8,7 @@ pub mod frames;
 #[cfg(any(test, feature = "fuzz", feature = "generator"))]
 pub mod generate;
 pub mod gil;
+mod imports;
 pub mod live;
 pub mod mapping;
 mod memory;

@@ -2,7 +2,9 @@
 //! length. Also what `gilscope check` looks at.
 
 use crate::batch::StateCounters;
-use crate::store::{BandParts, Distribution, Range, Snapshot, ThreadRow, total};
+use crate::store::{
+    BandParts, Distribution, ImportRow, ImportRows, Range, Snapshot, ThreadRow, total,
+};
 use serde::Serialize;
 
 /// What a figure is counted in.
@@ -53,6 +55,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     all.extend(states(snapshot, range));
     all.extend(process(snapshot, range));
     all.extend(frames(snapshot, range));
+    all.extend(imports(snapshot, range));
     all
 }
 
@@ -137,6 +140,45 @@ fn distribution(name: &str, title: &str, of: Option<&Distribution>) -> Vec<Figur
         figure(&format!("{name}.{part}"), &format!("{title} {part}"), Unit::Ns, ns(pick))
     };
     quantiles.map(one).to_vec()
+}
+
+/// Of a range in which something was imported; what two programs import is laid side by side as a whole.
+fn imports(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
+    let rows = snapshot.imports(range);
+    let value = |pick: fn(&ImportRows) -> Option<f64>| rows.as_ref().and_then(pick);
+    vec![
+        figure("imports.count", "imports", Unit::Count, value(|rows| Some(rows.count as f64))),
+        figure(
+            "imports.bytes",
+            "memory that imports kept",
+            Unit::Bytes,
+            value(|rows| rows.total_bytes.map(|bytes| bytes as f64)),
+        ),
+        figure(
+            "imports.time",
+            "time of imports",
+            Unit::Ns,
+            value(|rows| Some(rows.total_ns as f64)),
+        ),
+    ]
+}
+
+/// A figure of one import by its name, "imports.pandas.bytes": all that it brought along included; the
+/// first one, if it was asked for more than once. None if that is not how such figures are called.
+pub fn import_figure(name: &str, snapshot: &Snapshot<'_>, range: Range) -> Option<Figure> {
+    let (module, of) = name.strip_prefix("imports.")?.rsplit_once('.')?;
+    let rows = snapshot.imports(range).map(|rows| rows.rows).unwrap_or_default();
+    let row = rows.into_iter().find(|row| row.fact.name == module && !row.fact.failed);
+    let value = |pick: fn(&ImportRow) -> Option<f64>| row.as_ref().and_then(pick);
+    let (unit, value) = match of {
+        "bytes" => (Unit::Bytes, value(|row| row.fact.bytes.map(|bytes| bytes as f64))),
+        "bytes_self" => (Unit::Bytes, value(|row| row.bytes_self.map(|bytes| bytes as f64))),
+        "peak_bytes" => (Unit::Bytes, value(|row| row.fact.peak_bytes.map(|bytes| bytes as f64))),
+        "time" => (Unit::Ns, value(|row| row.fact.time_ns.map(|ns| ns as f64))),
+        "time_self" => (Unit::Ns, value(|row| row.time_self_ns.map(|ns| ns as f64))),
+        _ => return None,
+    };
+    Some(figure(name, &format!("import of {module}"), unit, value))
 }
 
 fn states(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {

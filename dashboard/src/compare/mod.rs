@@ -7,7 +7,7 @@ mod markdown;
 #[cfg(test)]
 mod tests;
 
-pub use figures::{Figure, ThreadFigures, Unit, catalogue, figures};
+pub use figures::{Figure, ThreadFigures, Unit, catalogue, figures, import_figure};
 pub use markdown::{text, write as write_markdown};
 
 use crate::store::{Range, Snapshot};

@@ -39,6 +39,9 @@ impl Rows {
         for sample in batches.iter().filter_map(|batch| batch.frames.as_ref()) {
             write_frames(db, sample)?;
         }
+        for sample in batches.iter().filter_map(|batch| batch.imports.as_ref()) {
+            write_imports(db, sample)?;
+        }
         self.write_rollups(db, batches, at_ns)
     }
 
@@ -184,6 +187,29 @@ fn write_frames(db: &Connection, sample: &FramesSample) -> Result<()> {
             bytes(free_list),
         ],
     )?;
+    Ok(())
+}
+
+fn write_imports(db: &Connection, sample: &ImportsSample) -> Result<()> {
+    let known = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    for fact in &sample.imports {
+        db.prepare_cached("INSERT OR REPLACE INTO imports VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)")?
+            .execute(params![
+                fact.number,
+                (fact.parent != 0).then_some(fact.parent),
+                fact.name,
+                known(&fact.importer),
+                known(&fact.function),
+                known(&fact.file),
+                (fact.line != 0).then_some(fact.line),
+                fact.thread_id,
+                signed(fact.at_ns),
+                fact.time_ns.map(signed),
+                fact.bytes,
+                fact.peak_bytes.map(signed),
+                fact.failed,
+            ])?;
+    }
     Ok(())
 }
 

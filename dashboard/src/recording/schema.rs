@@ -56,6 +56,11 @@ CREATE TABLE frames (        -- about one row a second: what is held for frames;
     chunks INTEGER, chunk_bytes INTEGER, chunk_used_bytes INTEGER, chunk_cached_bytes INTEGER,
     chunk_resident_bytes INTEGER,
     zombies INTEGER, zombie_bytes INTEGER, free_list INTEGER, free_list_bytes INTEGER);
+CREATE TABLE imports (       -- what went to the interpreter's importer, in the order in which it began
+    number INTEGER PRIMARY KEY, parent INTEGER,  -- NULL: in no other import
+    name TEXT, importer TEXT, function TEXT, file TEXT, line INTEGER,  -- NULL is unknown, here and below
+    thread_id INTEGER, at_ns INTEGER, time_ns INTEGER,  -- imports in it included, as for bytes
+    bytes INTEGER, peak_bytes INTEGER, failed INTEGER);
 CREATE TABLE chunks (        -- the batches themselves: zstd of postcard of a list of them
     id INTEGER PRIMARY KEY, first_ns INTEGER, last_ns INTEGER, batches INTEGER,
     events INTEGER,          -- single events in it; of them the first began and the last ended:

@@ -159,6 +159,10 @@ pub(super) fn merge(mut held: Batch, next: &Batch, events_lost: &mut u64) -> Bat
     replace(&mut held.handoffs, next.handoffs, |row| (row.from, row.to));
     held.callers.extend(next.callers);
     replace(&mut held.states, next.states, |row| row.caller);
+    match (&mut held.imports, next.imports) {
+        (Some(held), Some(next)) => held.imports.extend(next.imports),
+        (held, next) => *held = held.take().or(next),
+    }
     held.process = next.process.or(held.process);
     held.gil = next.gil.or(held.gil);
     held.ended = next.ended.or(held.ended);

@@ -16,6 +16,8 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
     let threads = snapshot.thread_rows(range).into_iter().map(thread).collect();
     let frames = super::frames::build(snapshot, range, since);
     let frame_notes = super::frames::notes(frames.as_ref());
+    let imports = snapshot.imports(range).map(|rows| super::imports::imports(rows, since));
+    let more = [frame_notes, super::imports::notes(imports.as_ref())].concat();
     let gil = totals.zip(snapshot.histograms(range));
     Report {
         schema: SCHEMA,
@@ -36,9 +38,9 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
         blame: snapshot.has_gil().then(|| snapshot.blame(range).into_iter().map(blame).collect()),
         thread_states: snapshot.states(range).map(thread_states),
         frames,
-        imports: None,
+        imports,
         process: snapshot.has_cpu().then(|| process(snapshot, range, since)),
-        notes: notes(snapshot, frame_notes),
+        notes: notes(snapshot, more),
     }
 }
 
@@ -182,7 +184,12 @@ fn notes(snapshot: &Snapshot<'_>, more: Vec<Note>) -> Vec<Note> {
             "no figures arrived: the probe or the gil probe, on which it stands, was off",
         );
     }
-    explain("imports", "this version of gilscope does not measure it yet");
+    if !snapshot.has_imports() {
+        explain(
+            "imports",
+            "no figures arrived: the probe was off (--probes gil,cpu,imports) or the session ended at once",
+        );
+    }
     notes.extend(more);
     notes
 }

@@ -1,7 +1,7 @@
 //! The report as one HTML file: plots inside as SVG, no scripts, nothing fetched; prints well.
 
 use super::schema::*;
-use super::{ReportError, experiments, frames, markdown, states};
+use super::{ReportError, experiments, frames, imports, markdown, states};
 use crate::findings::{Finding, findings};
 use crate::plot::{self, Plot, PlotError, date};
 use crate::store::{Range, Snapshot};
@@ -71,6 +71,7 @@ pub fn write(
         }
         writeln!(out, "</table>")?;
     }
+    write_imports(report, out)?;
     write_threads(report, out)?;
     write_blame(report, out)?;
     write_notes(report, out)?;
@@ -156,6 +157,16 @@ fn write_states(report: &Report, out: &mut impl Write) -> IoResult<()> {
     }
     writeln!(out, "</table>")?;
     left_out(out, of.by_caller.len())
+}
+
+fn write_imports(report: &Report, out: &mut impl Write) -> IoResult<()> {
+    let Some(of) = imports::told(report) else { return Ok(()) };
+    writeln!(out, "<h2>Imports</h2><p>{}</p>", escape(&imports::sentence(of)))?;
+    head(out, &imports::HEADS, 2)?;
+    for module in imports::dearest(of) {
+        row(out, &[module.name.clone(), module.by()], imports::figures(module))?;
+    }
+    writeln!(out, "</table>")
 }
 
 fn write_threads(report: &Report, out: &mut impl Write) -> IoResult<()> {

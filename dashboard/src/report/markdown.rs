@@ -2,7 +2,7 @@
 
 use super::frames::Frames;
 use super::schema::*;
-use super::{experiments, states};
+use super::{experiments, imports, states};
 use crate::findings::Finding;
 use crate::units::{UNKNOWN, count, duration, escape_markdown, maybe, percent};
 use std::io::{Result, Write};
@@ -41,6 +41,7 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
     if let Some(frames) = &report.frames {
         write_frames(frames, out)?;
     }
+    write_imports(report, out)?;
     if let Some(blame) = &report.blame {
         write_blame(report, blame, out)?;
     }
@@ -107,6 +108,19 @@ fn write_states(report: &Report, out: &mut impl Write) -> Result<()> {
         writeln!(out, "| {} | {figures} |", escape_markdown(&caller.name()))?;
     }
     left_out(of.by_caller.len(), "callers", out)
+}
+
+fn write_imports(report: &Report, out: &mut impl Write) -> Result<()> {
+    let Some(of) = imports::told(report) else { return Ok(()) };
+    writeln!(out, "\n## Imports\n\n{}\n", escape_markdown(&imports::sentence(of)))?;
+    writeln!(out, "| {} |\n|---|---|--:|--:|--:|--:|--:|", imports::HEADS.join(" | "))?;
+    let shown = imports::dearest(of);
+    for module in &shown {
+        let figures = imports::figures(module).join(" | ");
+        let [name, by] = [&module.name, &module.by()].map(|text| escape_markdown(text));
+        writeln!(out, "| {name} | {by} | {figures} |")?;
+    }
+    Ok(())
 }
 
 fn write_threads(report: &Report, out: &mut impl Write) -> Result<()> {

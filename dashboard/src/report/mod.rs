@@ -7,6 +7,7 @@ mod build;
 pub mod experiments;
 pub mod frames;
 mod html;
+pub mod imports;
 mod markdown;
 mod schema;
 mod states;

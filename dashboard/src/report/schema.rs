@@ -28,8 +28,7 @@ pub struct Report {
     pub blame: Option<Vec<Blame>>,
     pub thread_states: Option<ThreadStates>,
     pub frames: Option<super::frames::Frames>,
-    /// Null until the `imports` probe is there.
-    pub imports: Option<()>,
+    pub imports: Option<super::imports::Imports>,
     pub process: Option<Vec<ProcessPoint>>,
     pub notes: Vec<Note>,
 }

@@ -39,6 +39,7 @@ impl Store {
             changes: self.changes.clone(),
             notes: self.notes.clone(),
             frames: self.frames.so_far(),
+            imports: self.imports.so_far(),
             ..Batch::default()
         };
         [first, last]

@@ -17,6 +17,7 @@ mod counters;
 mod frames;
 mod frames_answers;
 mod hist;
+mod imports;
 pub mod lanes;
 mod series;
 mod snapshot;
@@ -32,6 +33,7 @@ mod tests;
 pub use answers::*;
 pub use counters::{Counters, total};
 pub use frames_answers::{FramesAt, FramesFigure, FramesFigures, FramesSeries};
+pub use imports::{ImportRow, ImportRows};
 pub use snapshot::Snapshot;
 pub use state::STATE_VERSION;
 pub use threads::EXITED;
@@ -104,6 +106,7 @@ pub struct Store {
     callers: BTreeMap<u32, CallerFact>,
     /// Cumulative, by caller; empty while thread states are not watched.
     states: BTreeMap<u32, StateCounters>,
+    imports: imports::Imports,
 }
 
 impl Store {
@@ -138,6 +141,7 @@ impl Store {
             frames: frames::Frames::default(),
             callers: BTreeMap::new(),
             states: BTreeMap::new(),
+            imports: imports::Imports::default(),
         }
     }
 
@@ -159,6 +163,7 @@ impl Store {
         self.apply_cpu(batch);
         self.apply_events(batch);
         batch.frames.iter().for_each(|sample| self.frames.take(sample));
+        batch.imports.iter().for_each(|sample| self.imports.take(sample, most));
         let room = self.limits.marks.saturating_sub(self.changes.len());
         self.changes.extend(batch.changes.iter().take(room).cloned());
         self.ended = batch.ended.clone().or(self.ended.take());

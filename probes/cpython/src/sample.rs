@@ -90,6 +90,32 @@ impl Layout {
         Err(last)
     }
 
+    /// What the thread of `tstate` runs and who called it, innermost first, until `each` says false; at most `most`
+    /// frames. For a thread that stands still meanwhile, such as the one that asks.
+    pub fn stack(
+        &self,
+        memory: &impl Memory,
+        tstate: u64,
+        code_type: u64,
+        most: usize,
+        mut each: impl FnMut(&Sample) -> bool,
+    ) -> Result<(), Miss> {
+        let (_, mut seen) = self.top_frame(memory, tstate)?;
+        for _ in 0..most {
+            if !seen.is_shim {
+                let (sample, instruction) = self.code_at(memory, &seen, code_type)?;
+                if !each(&Sample { instruction, ..sample }) {
+                    return Ok(());
+                }
+            }
+            if !is_object_address(seen.previous) {
+                return Ok(());
+            }
+            seen = self.frame_at(memory, seen.previous)?;
+        }
+        Ok(())
+    }
+
     fn look(&self, memory: &impl Memory, tstate: u64, code_type: u64) -> Result<Sample, Miss> {
         let (frame, seen) = self.top_frame(memory, tstate)?;
         let (sample, instruction) = self.code_at(memory, &seen, code_type)?;

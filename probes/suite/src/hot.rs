@@ -12,6 +12,7 @@ use core::sync::atomic::{
 };
 use wire::clock::{Clock, ClockKind};
 use wire::code::CodeEntry;
+use wire::imports::{Import, ImportTotals, N_IMPORTS};
 use wire::plan::Mode;
 use wire::ring::Entry;
 use wire::segment::{Header, Layout, N_BLAMES, N_CODES, N_HANDOFFS};
@@ -112,6 +113,16 @@ pub struct Hot {
     pub no_seat_before: AtomicU64,
     pub(crate) state_totals: AtomicUsize,
     pub(crate) callers: AtomicUsize,
+    /// 1: imports are recorded.
+    pub imports: AtomicU32,
+    /// Threads that are inside an import now.
+    pub importing: AtomicU32,
+    /// Number of the session, so that an import that began in an earlier one is told apart.
+    pub imports_session: AtomicU32,
+    /// Preload: address of the segment that waits for the interpreter to have an importer, or 0.
+    pub imports_pending: AtomicU64,
+    import_totals: AtomicUsize,
+    import_table: AtomicUsize,
     /// 1: the window opens by itself at the first acquire (preload: the interpreter has just begun).
     pub open_at_acquire: AtomicU32,
 }
@@ -130,6 +141,8 @@ impl Hot {
         self.codes.store(segment + layout.codes(), Relaxed);
         self.state_totals.store(segment + layout.state_totals(), Relaxed);
         self.callers.store(segment + layout.callers(), Relaxed);
+        self.import_totals.store(segment + layout.import_totals(), Relaxed);
+        self.import_table.store(segment + layout.imports(), Relaxed);
         self.index.store(segment + layout.index(), Relaxed);
         self.index_mask.store(layout.n_index - 1, Relaxed);
         self.slots.store(segment + layout.slots(), Relaxed);
@@ -150,6 +163,7 @@ impl Hot {
 
     /// Makes every hook that is called from now on pass through. Those that run go on as before.
     pub fn shut(&self) {
+        self.imports.store(0, SeqCst);
         self.states.store(0, SeqCst);
         self.cond.store(0, SeqCst);
         self.switch_cond.store(0, SeqCst);
@@ -237,6 +251,21 @@ impl Hot {
 
     /// Entries of the code table.
     pub const N_CODES: usize = N_CODES;
+
+    /// Totals of imports.
+    #[inline(always)]
+    pub fn import_totals(&self) -> &'static ImportTotals {
+        // SAFETY: as for `totals`.
+        unsafe { &*(self.import_totals.load(Relaxed) as *const ImportTotals) }
+    }
+
+    /// Table of imports.
+    #[inline(always)]
+    pub fn imports(&self) -> &'static [Import] {
+        let address = self.import_table.load(Relaxed) as *const Import;
+        // SAFETY: as for `totals`; the layout has room for N_IMPORTS entries there.
+        unsafe { core::slice::from_raw_parts(address, N_IMPORTS) }
+    }
 
     /// The index table.
     #[inline(always)]

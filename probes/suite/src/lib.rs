@@ -10,6 +10,7 @@
 pub mod gil;
 pub mod got;
 pub mod hot;
+pub mod imports;
 pub mod memory;
 pub mod object;
 pub mod originals;

@@ -49,6 +49,8 @@ pub struct Originals {
     pub munmap: AtomicPtr<()>,
     /// `dlsym`
     pub dlsym: AtomicPtr<()>,
+    /// `sigaction`, until the importer is there.
+    pub sigaction: AtomicPtr<()>,
     /// `pthread_mutex_unlock`, called, not hooked.
     pub mutex_unlock: AtomicPtr<()>,
     /// `sem_trywait`, called, not hooked.

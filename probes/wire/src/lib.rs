@@ -12,6 +12,7 @@ pub mod clock;
 pub mod code;
 pub mod event;
 pub mod histogram;
+pub mod imports;
 pub mod params;
 pub mod plan;
 pub mod policy;

@@ -18,6 +18,8 @@ pub mod probe {
     pub const GIL: u32 = 1;
     /// The thread state probe; it stands on the GIL probe.
     pub const TSTATE: u32 = 2;
+    /// The imports probe.
+    pub const IMPORTS: u32 = 4;
 }
 
 /// The plan, as it stands in the segment's header.

@@ -7,6 +7,7 @@
 use crate::clock::Clock;
 use crate::code::CodeEntry;
 use crate::event::WORDS;
+use crate::imports::{Import, ImportTotals, N_IMPORTS};
 use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::slot::{IndexEntry, Slot};
@@ -17,7 +18,7 @@ use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64};
 /// "gilscope" in ASCII, little endian.
 pub const MAGIC: u64 = u64::from_le_bytes(*b"gilscope");
 /// Changes whenever anything in this crate changes its layout or meaning.
-pub const ABI_VERSION: u32 = 3;
+pub const ABI_VERSION: u32 = 4;
 /// Bytes of a page; everything in the segment starts on one.
 pub const PAGE: usize = 4096;
 /// Entries of the code table.
@@ -244,9 +245,19 @@ impl Layout {
         self.ring_events * 8 * WORDS
     }
 
+    /// Totals of imports. Behind the rings, since most sessions never touch what follows.
+    pub const fn import_totals(&self) -> usize {
+        self.rings() + pages(self.n_slots * self.ring_stride())
+    }
+
+    /// Table of imports.
+    pub const fn imports(&self) -> usize {
+        self.import_totals() + pages(size_of::<ImportTotals>())
+    }
+
     /// Bytes of the whole segment.
     pub const fn bytes(&self) -> usize {
-        self.rings() + pages(self.n_slots * self.ring_stride())
+        self.imports() + pages(N_IMPORTS * size_of::<Import>())
     }
 }
 
@@ -267,6 +278,8 @@ mod tests {
             layout.index(),
             layout.slots(),
             layout.rings(),
+            layout.import_totals(),
+            layout.imports(),
             layout.bytes(),
         ];
         assert!(starts.is_sorted());

@@ -116,11 +116,30 @@ fn full_frames(key: ThreadKey) -> FramesSample {
     }
 }
 
+fn full_import() -> ImportFact {
+    ImportFact {
+        number: 2,
+        parent: 1,
+        thread_id: 3,
+        name: "name".into(),
+        importer: "importer".into(),
+        function: "function".into(),
+        file: "file".into(),
+        line: 4,
+        at_ns: 5,
+        time_ns: Some(6),
+        bytes: Some(-7),
+        peak_bytes: Some(8),
+        failed: true,
+    }
+}
+
 fn full_states() -> Batch {
     let counters = StateCounters { fresh: 3, kept_delete_ns: 1 << 40, ..Default::default() };
     Batch {
         callers: vec![CallerFact { caller: 1, module: "a.so".into(), function: Some("f".into()) }],
         states: vec![StateTotal { caller: 1, counters }],
+        imports: Some(ImportsSample { bytes_known: true, imports: vec![full_import()] }),
         ..Batch::default()
     }
 }
