@@ -244,7 +244,7 @@ mod tests {
                 "./gilscope.toml: unknown key `gil`; known are ",
                 "probes, method, gil_mode, gil_blame, gil_blame_ration, gil_long_hold, gil_light_every, ",
                 "io_priority, io_priority_wait, io_priority_switching, io_priority_cpu_share, ",
-                "switch_interval, cpu_hz, threads_max, ring_bytes, dashboard, listen, open, color, log"
+                "switch_interval, keep_chunks, cpu_hz, threads_max, ring_bytes, dashboard, listen, open, color, log"
             ),
         );
     }

@@ -108,6 +108,8 @@ pub struct Plan {
     pub io_priority_setting: IoPriority,
     /// Switch interval to give the interpreter; zero leaves it its own.
     pub switch_interval: Duration,
+    /// Whether chunks of temporary thread states are kept from the start.
+    pub keep_chunks: bool,
     /// CPU samples a second, 1 to 100.
     pub cpu_hz: u32,
     /// Slots for threads, 16 to 65,536.
@@ -163,6 +165,7 @@ impl Plan {
                 cpu_share_percent: number(layers, "io_priority_cpu_share") as u32,
             },
             switch_interval: duration(layers, "switch_interval"),
+            keep_chunks: switch(layers, "keep_chunks"),
             cpu_hz: number(layers, "cpu_hz") as u32,
             threads_max: number(layers, "threads_max") as usize,
             ring_bytes: number(layers, "ring_bytes") as usize,

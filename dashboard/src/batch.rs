@@ -286,7 +286,7 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     pub at_ns: u64,
-    /// "io-priority" or "switch-interval".
+    /// "io-priority", "switch-interval" or "keep-chunks".
     pub remedy: String,
     /// How it was set, for a person.
     pub setting: String,

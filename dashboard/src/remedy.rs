@@ -1,7 +1,7 @@
 //! Remedies: what `gilscope try` can change in a running target, by name, and take back.
 //!
 //! Text becomes a [`Remedy`] here and nowhere else; what it does to the target is the agent's affair
-//! (`suite`, gil/priority.rs), reached through the segment by `collect::policy`.
+//! (`suite`, gil/priority.rs and tstate/chunks.rs), reached through the segment by `collect::policy`.
 
 pub use config::IoPriority;
 use config::Plan;
@@ -15,11 +15,13 @@ pub enum Remedy {
     IoPriority(IoPriority),
     /// Another switch interval, as by `sys.setswitchinterval`.
     SwitchInterval(Duration),
+    /// The data-stack chunk of a temporary thread state is kept for the next one (Python 3.11 and later).
+    KeepChunks,
 }
 
 impl Remedy {
     /// All names, for help and errors.
-    pub const NAMES: [&'static str; 2] = ["io-priority", "switch-interval"];
+    pub const NAMES: [&'static str; 3] = ["io-priority", "switch-interval", "keep-chunks"];
 
     /// From a name and perhaps a value: "io-priority", "io-priority=20us", "switch-interval=1ms".
     /// What the value does not say comes from `plan`.
@@ -28,12 +30,16 @@ impl Remedy {
     /// One line that says what is wrong and what would be right.
     pub fn parse(text: &str, plan: &Plan) -> Result<Self, String> {
         let (name, value) = split(text);
+        if (name, value.is_some()) == ("keep-chunks", true) {
+            return Err("keep-chunks takes no value".to_owned());
+        }
         let duration = value.map(|value| duration(value.trim(), name)).transpose()?;
         match (name, duration) {
             ("io-priority", wait) => {
                 let of_plan = plan.io_priority_setting;
                 Ok(Self::IoPriority(IoPriority { wait: wait.unwrap_or(of_plan.wait), ..of_plan }))
             }
+            ("keep-chunks", _) => Ok(Self::KeepChunks),
             ("switch-interval", Some(interval)) => Ok(Self::SwitchInterval(interval)),
             ("switch-interval", None) => {
                 Err("switch-interval wants a time, such as `switch-interval 1ms`".to_owned())
@@ -46,7 +52,8 @@ impl Remedy {
     pub fn of_plan(plan: &Plan) -> Vec<Self> {
         let io = plan.io_priority.then_some(Self::IoPriority(plan.io_priority_setting));
         let interval = (!plan.switch_interval.is_zero()).then_some(plan.switch_interval);
-        io.into_iter().chain(interval.map(Self::SwitchInterval)).collect()
+        let chunks = plan.keep_chunks.then_some(Self::KeepChunks);
+        io.into_iter().chain(interval.map(Self::SwitchInterval)).chain(chunks).collect()
     }
 
     /// Its name, without its setting.
@@ -54,6 +61,7 @@ impl Remedy {
         match self {
             Self::IoPriority(_) => "io-priority",
             Self::SwitchInterval(_) => "switch-interval",
+            Self::KeepChunks => "keep-chunks",
         }
     }
 
@@ -66,6 +74,10 @@ impl Remedy {
                 time(*wait)
             ),
             Self::SwitchInterval(interval) => time(*interval),
+            Self::KeepChunks => {
+                "the 16 KiB data-stack chunk of a state that is deleted goes to the next one; 16 are kept at most"
+                    .to_owned()
+            }
         }
     }
 }
@@ -85,7 +97,7 @@ pub fn split(text: &str) -> (&str, Option<&str>) {
 }
 
 fn unknown(name: &str) -> String {
-    format!("{name:?} is no remedy; there are {}", Remedy::NAMES.join(" and "))
+    format!("{name:?} is no remedy; there are {}", Remedy::NAMES.join(", "))
 }
 
 fn time(duration: Duration) -> String {
@@ -127,11 +139,12 @@ mod tests {
     #[test]
     fn nonsense_is_refused_with_what_would_be_right() {
         for (text, says) in [
-            ("magic", "there are io-priority and switch-interval"),
+            ("magic", "there are io-priority, switch-interval, keep-chunks"),
             ("switch-interval", "wants a time"),
             ("switch-interval 0s", "takes from"),
             ("io-priority=1ns", "takes from 5us"),
             ("io-priority=soon", "is not a time"),
+            ("keep-chunks=16", "takes no value"),
         ] {
             let error = Remedy::parse(text, &plan()).unwrap_err();
             assert!(error.contains(says), "{text}: {error}");

@@ -3,7 +3,7 @@
 
 use crate::harness::interpreters::skip;
 use crate::harness::report::cell;
-use crate::harness::{Program, Python, Report, Session, scratch};
+use crate::harness::{Program, Python, Report, Session, scratch, sized};
 use crate::{on_every_python, on_pythons};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -12,9 +12,6 @@ use tempfile::TempDir;
 fn watched(python: &Python, late: bool, lines: &[&str]) -> Option<(Vec<Value>, Report)> {
     watched_by(python, late, &[], lines)
 }
-
-/// The probe is on where it is asked for.
-const ON: [&str; 2] = ["--probes", "gil,cpu,tstate"];
 
 /// The program, quiet, and the folder that its extension is in; with `late` it has not imported it yet.
 fn foreign(python: &Python, late: bool) -> Option<(TempDir, Program)> {
@@ -37,7 +34,7 @@ fn watched_by(
     lines: &[&str],
 ) -> Option<(Vec<Value>, Report)> {
     let (_folder, mut program) = foreign(python, late)?;
-    let session = Session::attach(&program, &[&ON[..], options].concat());
+    let session = Session::attach(&program, options);
     let say = |line: &&str| {
         program.say(line);
         program.truth()
@@ -134,10 +131,12 @@ on_pythons!(
 fn leaving(python: &Python) {
     let Some((_folder, mut program)) = foreign(python, false) else { return };
     let mut residue = None;
+    // Detached with chunks of it kept, in use, and on their way.
+    let remedy: &[&str] = if python.version >= (3, 11) { &["--try", "keep-chunks"] } else { &[] };
     for how in ["fresh", "kept", "made"] {
         program.say(&format!("{how} 4 100000 code"));
         for _ in 0..3 {
-            Session::attach(&program, &ON).finish();
+            Session::attach(&program, remedy).finish();
             let maps = program.n_residue_maps();
             assert_eq!(*residue.get_or_insert(maps), maps, "only the text stays");
         }
@@ -150,4 +149,74 @@ on_pythons!(
     leaving_in_the_middle_of_cycles_harms_nobody,
     leaving,
     [python_2_7 "2.7", python_3_8 "3.8", python_3_11 "3.11", python_3_13 "3.13"]
+);
+
+/// Cycles in the large size; a tenth of them on the typical versions else.
+fn very_many(python: &Python) {
+    let cycles = sized(100_000, 1_000_000);
+    let line = format!("fresh 2 {} code", cycles / 2);
+    let Some((truths, report)) = watched(python, false, &[&line]) else { return };
+    agree(&truths, &report);
+    let own = row(&report);
+    assert_eq!(cell(own, "fresh"), cycles as u64, "to the unit");
+    // The extension times the same calls, its own clock included.
+    let parts = ["total_ns", "gil_wait_ns", "run_ns"];
+    let whole: u64 = parts.map(|part| cell(own, &format!("cost.{part}"))).iter().sum();
+    let timed = cell(&truths[0], "inside_ns");
+    println!(
+        "{:?}: {cycles} cycles took {whole} ns, {timed} ns by the extension: ratio {:.3}",
+        python.version,
+        whole as f64 / timed as f64
+    );
+}
+on_every_python!(very_many_cycles_are_counted_to_the_unit, very_many);
+
+/// Chunks are kept while that is asked, and mapped as ever before and after.
+fn chunks(python: &Python) {
+    let Some((_folder, mut program)) = foreign(python, false) else { return };
+    const LINE: &str = "fresh 3 3000 code";
+    let mut mapped = |options: &[&str]| {
+        let session = Session::attach(&program, options);
+        program.say(LINE);
+        let truths = [program.truth()];
+        let report = session.finish();
+        agree(&truths, &report);
+        let own = row(&report);
+        ["fresh", "maps", "unmaps", "cost.total_ns"].map(|name| cell(own, name))
+    };
+    let [fresh, stock, stock_unmaps, stock_ns] = mapped(&[]);
+    let [_, kept, kept_unmaps, kept_ns] = mapped(&["--try", "keep-chunks"]);
+    let [_, after, after_unmaps, _] = mapped(&[]);
+    program.end_well();
+    assert_eq!([stock, stock_unmaps, after, after_unmaps], [fresh; 4], "one a cycle");
+    // gilscope says that it is attached a moment before it puts the remedy on.
+    let few = fresh / 10;
+    assert!(kept < few && kept_unmaps < few, "{kept} mapped and {kept_unmaps} unmapped");
+    println!(
+        "{:?}: a cycle's state cost {} ns, {} ns with chunks kept: × {:.2}",
+        python.version,
+        stock_ns / fresh,
+        kept_ns / fresh,
+        stock_ns as f64 / kept_ns as f64
+    );
+}
+on_pythons!(
+    chunks_are_kept_while_it_is_tried,
+    chunks,
+    [python_3_11 "3.11", debian_3_11 "debian 3.11", python_3_12 "3.12", python_3_13 "3.13"]
+);
+
+/// Where there are no chunks the remedy is refused with the reason, and nothing else is harmed.
+fn no_chunks(python: &Python) {
+    let Some((truths, report)) = watched_by(python, false, &["--try", "keep-chunks"], &ALL) else {
+        return;
+    };
+    agree(&truths, &report);
+    let note = report.at("notes").to_string();
+    assert!(note.contains("no data-stack chunks"), "{note}");
+}
+on_pythons!(
+    keeping_chunks_is_refused_where_there_are_none,
+    no_chunks,
+    [python_2_7 "2.7", python_3_9 "3.9"]
 );

@@ -173,7 +173,7 @@ fn a_remedy_is_tried_through_the_gilscope_that_watches_and_taken_back() {
         Attached::start(&home, &["attach", &pid, "--listen", "127.0.0.1:0", "-o", "r.gilscope"]);
     line_with(&attached.stderr, "dashboard: http://127.0.0.1:");
 
-    home.fails(&["try", &pid, "magic"], 2, "there are io-priority and switch-interval");
+    home.fails(&["try", &pid, "magic"], 2, "there are io-priority, switch-interval, keep-chunks");
     home.fails(&["try", &pid, "switch-interval"], 2, "wants a time");
     home.succeeds(&["try", &pid, "io-priority=20us"]);
     home.succeeds(&["try", &pid, "switch-interval", "2ms"]);

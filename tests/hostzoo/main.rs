@@ -13,6 +13,7 @@ mod crowd;
 mod daemon_threads;
 mod eintr;
 mod embedded;
+mod foreign;
 mod hindered;
 mod killed;
 mod naive;
@@ -58,6 +59,9 @@ fn command(python: &Python, host: &str) -> Command {
         if host.starts_with("programs/") { tests_dir() } else { tests_dir().join("hostzoo/hosts") };
     let mut path = vec![tests_dir().join("programs")];
     path.extend(packages(python).filter(|_| host.starts_with("gevent")));
+    if let Some(folder) = foreign::folder(python).filter(|_| host.starts_with("foreign")) {
+        command.env("FOREIGN", folder);
+    }
     command.arg(folder.join(host)).env("PYTHONPATH", std::env::join_paths(path).expect("no colon"));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
@@ -97,9 +101,9 @@ fn cycle(program: &Program) -> Result<(), String> {
     judged(&try_cycle(program, &[]))
 }
 
-/// [`cycle`] with I/O threads first in between.
+/// [`cycle`] with remedies in between; where one is refused nothing is lost.
 fn cycle_with_remedy(program: &Program) -> Result<(), String> {
-    judged(&try_cycle(program, &["--try", "io-priority"]))
+    judged(&try_cycle(program, &["--try", "io-priority", "--try", "keep-chunks"]))
 }
 
 fn judged(ended: &Ended) -> Result<(), String> {
@@ -155,6 +159,9 @@ fn undisturbed(python: &Python, host: &str, attach: Attach) {
             "gevent is not installed for this interpreter (tests/run does it)",
         );
     }
+    if host.starts_with("foreign") && foreign::folder(python).is_none() {
+        return interpreters::skip("no headers of this interpreter to build an extension with");
+    }
     let (seen, state) = alone(python, host);
     let (seen_attached, state_attached) = attached(python, host, attach);
     assert_eq!(seen_attached, seen, "attached and detached");
@@ -180,6 +187,7 @@ macro_rules! host {
     };
 }
 
+host!(a_pool_of_foreign_threads_is_undisturbed, "foreign_pool.py", Succeeds);
 host!(an_idle_event_loop_is_undisturbed, "idle_epoll.py", Succeeds);
 host!(a_malloc_storm_is_undisturbed, "malloc_storm.py", Succeeds);
 host!(an_import_storm_is_undisturbed, "import_storm.py", Succeeds);

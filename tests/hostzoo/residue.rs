@@ -16,7 +16,8 @@ fn for_a_while(python: &Python) {
 }
 
 fn constant(python: &Python, cycles: usize) {
-    let mut program = Program::start(python, "sleeper.py", &[]);
+    let mut command = Program::command(python, "sleeper.py", &[]);
+    let mut program = Program::from_command(command.env("TEST_LIMIT_S", "7200"));
     // The first cycles load the agent and fill the C library's caches.
     for _ in 0..10 {
         cycle(&program).expect("a first cycle");

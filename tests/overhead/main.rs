@@ -11,6 +11,7 @@ mod harness;
 mod abuse;
 mod contended;
 mod cycle;
+mod foreign;
 mod opening;
 mod paired;
 mod presence;

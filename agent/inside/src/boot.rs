@@ -189,6 +189,9 @@ fn with_gil(
         // Without it acquires are dated less well (see `suite::gil::semaphore`); nothing else is lost.
         let _ = got::prepare_own(&module, &SWAP, hooked.of(SWAP.name));
     }
+    if states::is_wanted(header) {
+        states::prepare(&module, hooked, semaphore);
+    }
     let mut kept_pair_ns = 0;
     let result =
         calibrate::calibrate(api, &module, hooked, semaphore).map_err(refused).and_then(|gil| {
@@ -202,7 +205,7 @@ fn with_gil(
         });
     calibrate::end();
     if result.is_ok() && states::is_wanted(header) {
-        states::begin(api, &module, hooked, semaphore, kept_pair_ns);
+        states::begin(api, &module, semaphore, kept_pair_ns);
     }
     if result.is_ok() && imports::is_wanted(header) {
         imports::begin_late(api, version);

@@ -17,7 +17,7 @@ use core::sync::atomic::{
 use suite::got;
 use suite::hot::HOT;
 use suite::memory::{number, syscall};
-use suite::tstate::imports;
+use suite::tstate::{chunks, imports};
 use wire::segment::status;
 
 /// The GIL's mutexes as calibration saw them; 0 where there is none.
@@ -56,6 +56,7 @@ fn take_out() {
     states::wait_until_out();
     suite::gil::priority::leave(&HOT);
     let shared = got::restore(&all_hooks()) + imports::restore();
+    chunks::give_back();
     let (address, bytes) = HOT.clear();
     header.shared_entries.store(shared, Relaxed);
     header.status.store(status::DETACHED, Release);

@@ -115,6 +115,9 @@ fn wait_for_gil(header: &'static Header) -> Result<(), (u32, u32)> {
     for hook in HOOKS.iter().chain(gil_hooks(false)) {
         got::prepare(&module, hook, hooked.of(hook.name)).map_err(boot::refused)?;
     }
+    if states::is_wanted(header) {
+        states::prepare(&module, &hooked, false);
+    }
     HOT.pending.store(core::ptr::from_ref(header) as u64, SeqCst);
     for hook in &HOOKS {
         got::place(&module, hook).map_err(boot::refused)?;
@@ -172,7 +175,7 @@ fn learned(header: &'static Header, gil: &Gil) -> Result<(), (u32, u32)> {
     }
     got::restore(&[mutex_init, cond_init, cond_signal]);
     if states::is_wanted(header) {
-        states::begin(&api, &module, &Hooked::find(), false, 0);
+        states::begin(&api, &module, false, 0);
     }
     Ok(())
 }

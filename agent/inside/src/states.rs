@@ -5,7 +5,10 @@
 //! `suite::tstate::imports`'s affair.
 
 use crate::symbols::{self, Api, Hooked};
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, SeqCst},
+};
 use suite::got::{self, Hook, Module};
 use suite::hot::{HOT, monotonic_ns};
 use suite::memory::sleep;
@@ -36,9 +39,46 @@ pub(crate) fn is_wanted(header: &Header) -> bool {
     header.plan.probes & probe::TSTATE != 0
 }
 
+/// `PyObjectArenaAllocator` (CPython `Include/cpython/objimpl.h`): context, alloc, free.
+type ArenaAllocator = [u64; 3];
+/// `void PyObject_GetArenaAllocator(PyObjectArenaAllocator *)` (3.4 and later), 0 before [`resolve`].
+static ARENA_ALLOCATOR: AtomicU64 = AtomicU64::new(0);
+
 /// Looks up what the hooks go on to. Before the loader's list is walked, and without a lock.
 pub(crate) fn resolve() {
     imports::resolve(symbols::find);
+    ARENA_ALLOCATOR.store(symbols::find(c"PyObject_GetArenaAllocator"), Relaxed);
+}
+
+/// The function that arenas come from; 0 if the interpreter does not tell.
+fn arena_alloc() -> u64 {
+    let ask = ARENA_ALLOCATOR.load(Relaxed);
+    if ask == 0 {
+        return 0;
+    }
+    let mut allocator: ArenaAllocator = [0; 3];
+    // SAFETY: the function of that name in CPython's C API; it copies three words of a static
+    // structure to where it is told, and takes no lock.
+    unsafe {
+        core::mem::transmute::<u64, extern "C" fn(*mut ArenaAllocator)>(ask)(&mut allocator);
+    }
+    allocator[1]
+}
+
+/// Learns the originals of the hooks in the interpreter's own GOT. Before any lock of it is taken.
+pub(crate) fn prepare(module: &Module, hooked: &Hooked, semaphore: bool) {
+    for hook in &OWN {
+        // Without a place for it, or with a stranger's: `begin` leaves it out.
+        let _ = got::prepare(module, hook, hooked.of(hook.name));
+    }
+    if semaphore {
+        let _ = got::prepare_own(module, &NEW, hooked.of(NEW.name));
+    }
+}
+
+/// Places a hook whose original is known.
+fn place(module: &Module, hook: &Hook) -> bool {
+    !hook.original.load(Acquire).is_null() && got::place(module, hook).is_ok_and(|n| n != 0)
 }
 
 /// Pairs that are timed at most, and for how long.
@@ -70,26 +110,17 @@ pub(crate) fn kept_pair_ns(api: &Api) -> u64 {
     pair.saturating_sub(clock)
 }
 
-/// Begins to record. With the GIL, or before anybody has it; the GIL probe's hooks are in place.
-pub(crate) fn begin(
-    api: &Api,
-    module: &Module,
-    hooked: &Hooked,
-    semaphore: bool,
-    kept_pair_ns: u64,
-) {
+/// Begins to record. With the GIL, or before anybody has it; the GIL probe's hooks are in place. Nothing
+/// is looked up here: at a preload the GIL's mutex is held.
+pub(crate) fn begin(api: &Api, module: &Module, semaphore: bool, kept_pair_ns: u64) {
     let ask = api.this_thread_state.filter(|_| !semaphore);
     HOT.this_thread_state.store(ask.map_or(0, |ask| ask as usize), Relaxed);
-    let mut told = status::RECORDING;
+    HOT.arena_alloc.store(arena_alloc(), Relaxed);
     for hook in &OWN {
-        let _ = got::prepare(module, hook, hooked.of(hook.name))
-            .and_then(|()| got::place(module, hook));
+        place(module, hook);
     }
-    if semaphore {
-        let placed = got::prepare_own(module, &NEW, hooked.of(NEW.name))
-            .and_then(|()| got::place(module, &NEW));
-        told = if placed.is_ok() { told } else { status::NO_FRESH };
-    }
+    let tells_fresh = !semaphore || place(module, &NEW);
+    let told = if tells_fresh { status::RECORDING } else { status::NO_FRESH };
     if HOT.seats_are_ours.swap(1, SeqCst) == 0 {
         seats::clear();
     }

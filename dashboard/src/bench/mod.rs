@@ -58,6 +58,7 @@ impl Arm {
     pub fn name(&self) -> String {
         match &self.remedy {
             None => self.version.clone(),
+            Some(Remedy::KeepChunks) => format!("{} keep-chunks", self.version),
             Some(remedy @ Remedy::SwitchInterval(_)) => {
                 format!("{} switch-interval {}", self.version, remedy.setting())
             }

@@ -8,20 +8,44 @@ use crate::errors::{Exit, Failure};
 use crate::hub::{HubHandle, SessionId};
 use crate::output::write_atomically;
 use crate::plot::{self, Plot, PlotError};
+use crate::remedy::Remedy;
 use crate::report;
 use anyhow::Context as _;
 use clap::Args;
 use config::Layers;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind};
+use std::io::{BufRead, BufReader, ErrorKind, Write as _};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
 
-/// The workload. It is put into the folder too, so that the files and lines that are shown can be read.
-const WORKLOAD: &str = include_str!("../../assets/demo.py");
+/// What is watched. It is put into the folder too, so that the files and lines that are shown can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// A small service with the usual troubles of one GIL
+    Service,
+    /// A service at 40 % of a core, until the threads of a C library call into Python
+    Wakeup,
+}
+
+impl What {
+    fn source(self) -> &'static str {
+        match self {
+            Self::Service => include_str!("../../assets/demo.py"),
+            Self::Wakeup => include_str!("../../assets/wakeup.py"),
+        }
+    }
+
+    fn about(self) -> &'static str {
+        match self {
+            Self::Service => "a workload of 14 threads",
+            Self::Wakeup => "a service at 40 % of a core",
+        }
+    }
+}
+
 /// Folders `gilscope-demo`, `gilscope-demo-2`, … that are tried.
 const FOLDERS_MOST: u32 = 1000;
 /// Steps of the progress bar a second.
@@ -30,6 +54,7 @@ const STEPS_A_SECOND: u32 = 10;
 const EXAMPLES: &str = "\
 Examples:
   gilscope demo --open
+  gilscope demo wakeup --open
   gilscope demo --headless -d 5s -o /tmp/demo
   gilscope demo --python python2.7";
 
@@ -37,6 +62,9 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Flags {
+    /// The workload
+    #[arg(value_enum, default_value = "service")]
+    what: What,
     /// Folder for what it makes; the next free name is taken if it exists
     #[arg(short, long, value_name = "FOLDER", default_value = "gilscope-demo")]
     output: PathBuf,
@@ -69,15 +97,16 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let mut daemon = Daemon::start(context, folder.clone()).await.inspect_err(|_| {
         let _ = fs::remove_dir(&folder); // it is new and empty, or it stays
     })?;
-    let mut workload = Workload::start(&python, &folder)?;
-    context.talk.say(format!("a workload of 14 threads runs under CPython {}", python.version));
+    let mut workload = Workload::start(flags.what, &python, &folder)?;
+    let about = flags.what.about();
+    context.talk.say(format!("{about} runs under CPython {}", python.version));
     let to = RecordTo::check(&folder.join("demo.gilscope"), flags.force)?;
     let watch = Watch::attach(workload.child.id(), Some(to), &daemon, context).await?;
     daemon.tell_targets(vec![watch.facts.pid])?;
     daemon.announce(context)?;
     let interrupted = tokio::select! {
         () = signals.wait() => true,
-        recorded = record(&daemon, &watch, flags.duration, context) => { recorded?; false }
+        recorded = record(&daemon, &watch, &mut workload, flags.duration, context) => { recorded?; false }
     };
     if !interrupted {
         for line in write_files(&folder, flags.force, &daemon.hub, watch.id).await? {
@@ -95,10 +124,11 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lets time go by, with a mark half-way, as a person would set one.
+/// Lets time go by, and does on the way what a person would do.
 async fn record(
     daemon: &Daemon,
     watch: &Watch,
+    workload: &mut Workload,
     duration: Duration,
     context: &Context,
 ) -> anyhow::Result<()> {
@@ -109,8 +139,22 @@ async fn record(
     for step in 1..=steps {
         tick.tick().await;
         bar.inc(1);
-        if step == steps.div_ceil(2) {
-            daemon.hub.mark(watch.id, "half-way".to_owned(), None).await?;
+        match workload.what {
+            What::Service if step == steps.div_ceil(2) => {
+                daemon.hub.mark(watch.id, "half-way".to_owned(), None).await?;
+            }
+            What::Wakeup if step == steps.div_ceil(3) => {
+                daemon.hub.mark(watch.id, "C threads call in".to_owned(), None).await?;
+                workload.go()?;
+            }
+            What::Wakeup if step == (2 * steps).div_ceil(3) => {
+                let tried = daemon.hub.try_remedy(watch.id, Remedy::KeepChunks).await;
+                bar.suspend(|| match tried {
+                    Ok(setting) => context.talk.say(format!("keep-chunks is on: {setting}")),
+                    Err(why) => context.talk.say(format!("keep-chunks is not tried: {why}")),
+                });
+            }
+            _ => {}
         }
     }
     bar.finish_and_clear();
@@ -119,14 +163,15 @@ async fn record(
 
 /// The workload, which ends when its standard input does.
 struct Workload {
+    what: What,
     child: Child,
 }
 
 impl Workload {
     /// Returns when it says that it is ready.
-    fn start(python: &python::Python, folder: &Path) -> anyhow::Result<Self> {
+    fn start(what: What, python: &python::Python, folder: &Path) -> anyhow::Result<Self> {
         let script = folder.join("demo.py");
-        fs::write(&script, WORKLOAD)
+        fs::write(&script, what.source())
             .with_context(|| format!("cannot write {}", script.display()))?;
         let mut command = Command::new(&python.executable);
         command.arg(&script).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -147,7 +192,13 @@ impl Workload {
                 ))
                 .into());
         }
-        Ok(Self { child })
+        Ok(Self { what, child })
+    }
+
+    /// Its second part begins.
+    fn go(&mut self) -> anyhow::Result<()> {
+        let stdin = self.child.stdin.as_mut().context("the workload has no stdin")?;
+        stdin.write_all(b"go\n").context("the workload does not listen")
     }
 
     fn end(&mut self) {

@@ -52,7 +52,7 @@ pub(crate) struct Watching {
     trace: bool,
     #[arg(long, value_name = "HZ", help = help("cpu_hz"))]
     cpu_hz: Option<String>,
-    /// Put a remedy on from the start: io-priority, io-priority=20us, switch-interval=1ms; may be repeated
+    /// Put a remedy on from the start: io-priority, io-priority=20us, switch-interval=1ms, keep-chunks; may be repeated
     #[arg(long = "try", value_name = "REMEDY")]
     tries: Vec<String>,
 }
@@ -141,6 +141,7 @@ fn lay_remedy(layers: &mut Layers, text: &str) -> Result<(), config::Error> {
             }
             layers.set(&flag, "io_priority", "true")
         }
+        "keep-chunks" => layers.set(&flag, "keep_chunks", "true"),
         // An unknown remedy is refused as an unknown key is, with its own name.
         unknown => layers.set(&flag, unknown, "true"),
     }

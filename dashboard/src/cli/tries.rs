@@ -23,6 +23,8 @@ const EXAMPLES: &str = "\
 Remedies:
   io-priority            I/O threads ask a CPU thread for the GIL after 50 us instead of 5 ms
   switch-interval TIME   what sys.setswitchinterval sets, for comparison
+  keep-chunks            threads that Python did not start give the next one the chunk of their stack,
+                         instead of mapping and unmapping one at each call (Python 3.11 and later)
 
 Examples:
   gilscope try 4242 io-priority
@@ -36,7 +38,7 @@ Examples:
 pub(crate) struct Flags {
     /// The process
     pid: u32,
-    /// io-priority or switch-interval
+    /// io-priority, switch-interval or keep-chunks
     remedy: String,
     /// Its value, where it has one
     value: Option<String>,

@@ -66,6 +66,21 @@ pub struct Live {
 #[error("the process has ended")]
 pub struct Gone;
 
+/// Whether chunks of temporary thread states can be kept, or why not.
+fn may_keep_chunks(version: Option<Version>, probes: u32) -> Result<(), String> {
+    if probes & wire::plan::probe::TSTATE == 0 {
+        return Err("the tstate probe is off; keep-chunks works through its hooks".to_owned());
+    }
+    match version.filter(|version| !version.has_data_stack()) {
+        Some(version) => Err(format!(
+            "Python {}.{} has no data-stack chunks: its temporary thread states map nothing that could be kept",
+            version.major(),
+            version.minor()
+        )),
+        None => Ok(()),
+    }
+}
+
 impl Live {
     /// Errors if the process is gone.
     pub fn new(identity: &Identity, clock: SessionClock) -> Result<Self, Gone> {
@@ -138,7 +153,10 @@ impl Live {
         };
         let header = mapping.header();
         let hex = header.python_version.load(Acquire);
-        if hex != 0 && Version::from_hex(hex << 8).major() < 3 {
+        let version = (hex != 0).then(|| Version::from_hex(hex << 8));
+        if remedy == Remedy::KeepChunks {
+            may_keep_chunks(version, header.plan.probes)?;
+        } else if version.is_some_and(|version| version.major() < 3) {
             return Err(
                 "Python 2 waits for its GIL on a semaphore, which has neither a deadline nor a \
                  switch interval; remedies need Python 3"

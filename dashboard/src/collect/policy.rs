@@ -30,6 +30,7 @@ impl Wanted {
         let policy = &header.policy;
         policy.io_priority.store(0, Relaxed);
         policy.switch_interval_us.store(0, Relaxed);
+        policy.keep_chunks.store(0, Relaxed);
         self.remedies.iter().for_each(|remedy| set(policy, remedy));
         self.renew(header, now);
     }
@@ -53,5 +54,6 @@ fn set(policy: &Policy, remedy: &Remedy) {
         Remedy::SwitchInterval(interval) => {
             policy.switch_interval_us.store(interval.as_micros() as u64, Relaxed);
         }
+        Remedy::KeepChunks => policy.keep_chunks.store(1, Relaxed),
     }
 }

@@ -12,7 +12,8 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
     let rate = |value: f64| format!("{}/s", count(value.round() as u64));
     let time = |ns: Option<u64>| (ns.map(|ns| ns as f64), ns.map_or(UNKNOWN.into(), duration));
     type Show<'a> = &'a dyn Fn(&Figures) -> (Option<f64>, String);
-    let lines: [(&str, Show<'_>); 10] = [
+    let per_s = |value: Option<f64>| (value, value.map_or(UNKNOWN.into(), rate));
+    let lines: [(&str, Show<'_>); 13] = [
         ("I/O threads: rounds", &|f| (Some(f.io_acquires_per_s), rate(f.io_acquires_per_s))),
         ("I/O threads: mean wait", &|f| time(f.io_wait_mean_ns)),
         ("wait for the GIL, p50", &|f| time(f.wait_p50_ns)),
@@ -27,6 +28,9 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
         ("CPU threads: lost to switching", &|f| {
             (None, f.cpu_switching_share.map_or(UNKNOWN.into(), percent))
         }),
+        ("thread states made", &|f| per_s(f.states_made_per_s)),
+        ("thread states: cost of one", &|f| time(f.state_cost_mean_ns)),
+        ("thread states: chunks mapped", &|f| per_s(f.chunks_mapped_per_s)),
     ];
     let show = |figures: &Option<Figures>, of: Show<'_>| match figures {
         Some(figures) => of(figures),

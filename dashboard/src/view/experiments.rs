@@ -49,6 +49,11 @@ pub struct Figures {
     pub cpu_cores: Option<f64>,
     /// Part of the CPU threads' time with or waiting for the GIL in which they waited and nobody held it.
     pub cpu_switching_share: Option<f64>,
+    /// Thread states made, and chunks mapped for them; null if they are not watched.
+    pub states_made_per_s: Option<f64>,
+    pub chunks_mapped_per_s: Option<f64>,
+    /// Making and deleting one, its chunk included; null if none was.
+    pub state_cost_mean_ns: Option<u64>,
 }
 
 /// All experiments of a session, by time.
@@ -110,6 +115,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range, classes: &Classes) -> Opti
     let contended = sum(&io, |gil| gil.acquires_contended);
     let (held, waited) = (sum(&cpu, |gil| gil.hold_ns), sum(&cpu, |gil| gil.wait_ns));
     let cpu_ns: Option<u64> = cpu.iter().map(|row| row.cpu.as_ref().map(|cpu| cpu.cpu_ns)).sum();
+    let states = snapshot.states(range).map(|states| states.all);
     Some(Figures {
         range: totals.range,
         waits_per_s: per_s(wait.count),
@@ -126,5 +132,8 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range, classes: &Classes) -> Opti
         cpu_cores: cpu_ns.map(|ns| ns as f64 / 1e9 / seconds),
         cpu_switching_share: (held + waited > 0)
             .then(|| sum(&cpu, |gil| gil.wait_free_ns) as f64 / (held + waited) as f64),
+        states_made_per_s: states.map(|all| per_s(all.created())),
+        chunks_mapped_per_s: states.map(|all| per_s(all.maps)),
+        state_cost_mean_ns: states.and_then(|all| all.cost_ns().checked_div(all.cycles)),
     })
 }

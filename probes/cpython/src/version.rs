@@ -26,6 +26,12 @@ impl Version {
         Some(Self::new(major, minor, micro))
     }
 
+    /// Whether frames live in chunks of each thread's data stack (`Python/pystate.c`, `push_chunk`; 3.11 and later).
+    #[must_use]
+    pub const fn has_data_stack(self) -> bool {
+        self.0 >= Self::new(3, 11, 0).0
+    }
+
     /// The first number.
     #[must_use]
     pub const fn major(self) -> u8 {

@@ -109,6 +109,8 @@ pub struct Hot {
     pub seats_are_ours: AtomicU32,
     /// `PyGILState_GetThisThreadState`, 0 where asking takes a lock (2.7).
     pub this_thread_state: AtomicUsize,
+    /// The function that the interpreter's arenas come from, 0 if that is not known (`tstate::chunks`).
+    pub arena_alloc: AtomicU64,
     /// Calls without a seat before this session (`tstate::seats`).
     pub no_seat_before: AtomicU64,
     pub(crate) state_totals: AtomicUsize,

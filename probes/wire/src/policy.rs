@@ -37,8 +37,8 @@ pub struct Policy {
     pub switching_permille: AtomicU32,
     /// Daemon's: least share of the GIL that CPU threads keep, parts in a thousand.
     pub cpu_share_permille: AtomicU32,
-    /// Keeps the layout explicit.
-    pub reserved: AtomicU32,
+    /// Daemon's: 1 keeps the data-stack chunk of a thread state that is torn down for the next one.
+    pub keep_chunks: AtomicU32,
     /// Daemon's: how long an I/O thread waits before it asks for the GIL, ns.
     pub io_wait_ns: AtomicU64,
     /// Daemon's: switch interval that is wanted, µs; 0 for the interpreter's own. The agent zeroes it if

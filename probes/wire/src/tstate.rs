@@ -147,6 +147,8 @@ pub struct Level {
     pub map_ns: AtomicU64,
     /// What mapping took so far.
     pub mapped_ns: AtomicU64,
+    /// The state's first data-stack chunk, an address; 0 while it has none, or one that could not be kept.
+    pub chunk: AtomicU64,
     /// Stamp of the call of Release.
     pub release_ns: AtomicU64,
     /// Stamp at which a chunk began to be unmapped in Release, 0 if none was.

@@ -5,7 +5,7 @@ import type { Context, PageView } from "../context";
 import { h, setText, show } from "../dom";
 import { clock } from "../format";
 import { panel } from "../parts/panel";
-import { putOn, takeBack, tries } from "../parts/tries";
+import { KEEP_CHUNKS, putOn, takeBack, tries } from "../parts/tries";
 import type { Experiment, Session } from "../types";
 
 export class ExperimentsPage implements PageView {
@@ -26,10 +26,12 @@ export class ExperimentsPage implements PageView {
       event.preventDefault();
       void this.change(putOn, `switch-interval=${this.interval.value.trim()}`);
     } }, h("label", {}, "switch interval ", this.interval), " ", h("button", { type: "submit" }, "Try it"));
-    this.form = h("div", { class: "tries" }, io, interval);
+    const chunks = h("button", { type: "button", title: `${KEEP_CHUNKS.name}: ${KEEP_CHUNKS.does}`,
+      click: () => void this.change(putOn, KEEP_CHUNKS.remedy) }, "Try keeping chunks of thread states");
+    this.form = h("div", { class: "tries" }, io, interval, chunks);
     const box = panel("Try a remedy");
     box.body.append(this.form, this.over, h("p", { class: "hint" },
-      "A remedy changes how this process shares its GIL, at once and without a restart. It ends when it is taken back, " +
+      "A remedy changes how this process shares its GIL, or what its thread states cost, at once and without a restart. It ends when it is taken back, " +
       "when gilscope leaves the process, and by itself within three seconds if gilscope dies."));
     this.element = h("main", { class: "page" }, box.element, this.empty, this.list);
   }

@@ -17,7 +17,7 @@ import { Lanes } from "../parts/lanes";
 import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
 import { ThreadsTable, threadNames } from "../parts/threads";
-import { TrySwitch } from "../parts/tries";
+import { IO_FIRST, TrySwitch } from "../parts/tries";
 import { Seen } from "../seen";
 import { select } from "../span";
 import { getView } from "../state";
@@ -38,7 +38,7 @@ export class GilPage implements PageView {
   private readonly blame = new Blame();
   private readonly classes = new Classes();
   private readonly matrix = new Matrix();
-  private readonly trySwitch = new TrySwitch();
+  private readonly trySwitch = new TrySwitch(IO_FIRST);
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;

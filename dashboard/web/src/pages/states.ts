@@ -14,6 +14,7 @@ import { Figures, type Figure } from "../parts/figures";
 import { keyed } from "../parts/keyed";
 import { Legend } from "../parts/legend";
 import { exportButtons, panel, toggle } from "../parts/panel";
+import { KEEP_CHUNKS, TrySwitch } from "../parts/tries";
 import { select } from "../span";
 import { getView, setView } from "../state";
 import type { StateTotals } from "../types";
@@ -33,6 +34,7 @@ export class StatesPage implements PageView {
   private readonly callers = new Callers();
   private readonly key = h("ul", { class: "keyed" });
   private readonly whole = toggle("Waiting and running too", "Show the whole cycle, not only what the state costs", wholeCycle);
+  private readonly keep = new TrySwitch(KEEP_CHUNKS);
   private readonly off = h("p", { class: "empty" });
   private readonly content = h("div", { class: "page-content" });
   private context: Context | null = null;
@@ -47,7 +49,7 @@ export class StatesPage implements PageView {
       box("Thread states made, and calls with a kept one, per second", [this.made.element],
         [this.made.toggle, ...exportButtons("tstate-rate", "thread states made", this.where)]),
       box("What one temporary state costs", [this.cycle.element, this.key],
-        [this.whole, this.cycle.toggle, ...exportButtons("tstate-cost", "the cost of a temporary thread state", this.where)]));
+        [this.keep.element, this.whole, this.cycle.toggle, ...exportButtons("tstate-cost", "the cost of a temporary thread state", this.where)]));
     const stack = h("div", { class: "stack-and-legend" }, h("div", { class: "stack" }, this.cpu.element), this.legend.element);
     this.content.append(this.figures.element, time, box("Who calls", [this.callers.element]),
       box("CPU per thread, foreign threads together", [stack], [this.cpu.toggle]));
@@ -62,6 +64,7 @@ export class StatesPage implements PageView {
     show(this.content, watched);
     setText(this.off, `The thread states of this process are not watched: ${session.notes.thread_states ?? session.notes.gil ?? "the probe tstate is off, or no figures have come yet"}.`);
     if (!watched) return;
+    this.keep.draw(session);
     this.drawCharts(context);
     if (parts.callers) {
       this.figures.draw(figures(parts.callers));

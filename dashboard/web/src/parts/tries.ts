@@ -48,28 +48,43 @@ export async function takeBack(session: Session, remedy: string): Promise<void> 
   tries.lookSoon();
 }
 
-/** A switch for "I/O threads first", for the head of a panel. */
+/** What a switch puts on: the remedy's name, what it is called here, and what it does. */
+export interface TryWhat { remedy: string; name: string; does: string }
+
+export const IO_FIRST: TryWhat = {
+  remedy: "io-priority", name: "I/O threads first", does: "I/O threads ask CPU threads for the GIL sooner",
+};
+export const KEEP_CHUNKS: TryWhat = {
+  remedy: "keep-chunks", name: "Keep chunks",
+  does: "a temporary thread state gets the data-stack chunk of the one before it, instead of mapping and unmapping its own (Python 3.11 and later)",
+};
+
+/** A switch for a remedy, for the head of a panel. */
 export class TrySwitch {
   private readonly button = h("button", { type: "button", class: "quiet", role: "switch", click: () => void this.flip() });
   readonly element = h("span", {}, this.button);
   private session: Session | null = null;
 
+  constructor(private readonly what: TryWhat) {}
+
   draw(session: Session): void {
     this.session = session;
     show(this.element, session.ended === null);
     tries.look(session, () => this.draw(session));
-    const standing = tries.standing("io-priority");
-    setText(this.button, standing ? "I/O threads first: on" : "I/O threads first: off");
+    const { remedy, name, does } = this.what;
+    const standing = tries.standing(remedy);
+    setText(this.button, `${name}: ${standing ? "on" : "off"}`);
     this.button.setAttribute("aria-checked", String(Boolean(standing)));
     this.button.title = standing
       ? `On: ${standing.setting}. Takes it back.`
-      : "Try io-priority: I/O threads ask CPU threads for the GIL sooner. Before and after are on the Experiments page.";
+      : `Try ${remedy}: ${does}. Before and after are on the Experiments page.`;
   }
 
   private async flip(): Promise<void> {
     const session = this.session;
     if (!session) return;
-    await (tries.standing("io-priority") ? takeBack(session, "io-priority") : putOn(session, "io-priority"));
+    const { remedy } = this.what;
+    await (tries.standing(remedy) ? takeBack(session, remedy) : putOn(session, remedy));
     this.draw(session);
   }
 }

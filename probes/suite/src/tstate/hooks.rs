@@ -1,11 +1,23 @@
 //! The hooks of the thread state probe: look whether it is on, record, jump to the original.
 //!
 //! As the GIL's (`gil::hooks`): naked, the stack as the caller left it, arguments kept. They run outside
-//! the GIL's mutex, so each takes its seat first (`seats`). Two go further than a tail-jump: `mmap` of a
-//! chunk is called, since only its return tells what it took (it sleeps for no longer than the look at a
-//! holder does, on the address space's own lock); and `dlsym`, which takes the loader's lock itself, has
-//! new objects patched before it does.
+//! the GIL's mutex, so each takes its seat first (`seats`). Two go further than a tail-jump.
+//!
+//! `mmap` of a cycle's chunk is called, since only its return tells what it took, and the thread may sleep
+//! in it, on the address space's own lock, with sixteen bytes of ours on its stack. That is as safe as a
+//! tail-jump because nothing depends on its coming back: it has left its seat, so that leaving does not
+//! wait for it; the text that it returns to is never unmapped; it enters anew and finds the probe off, or
+//! another session's level without a stamp, or in a child the wiped page, and then only hands the result
+//! on. `mmap` is no cancellation point, so no unwinding starts below that frame, and the thread holds the
+//! GIL, so finalisation does not end it there. A `longjmp` from a signal handler skips sixteen bytes of
+//! stack and nothing else.
+//!
+//! `dlsym` of a module's initialiser has new objects patched first, in one walk of the loader's list
+//! (`imports::patch`). The walk takes the lock under which the list is changed, as the `dlopen` did that
+//! this thread has just come from, with the GIL, as it does now: whatever that lock waits for, the import
+//! itself has waited for. Nothing is asked for under it but memory protection.
 
+use super::chunks::{self, Mapping};
 use super::{imports, seats};
 use crate::hot::{HOT, Hot};
 use crate::originals::{ORIGINALS, Originals};
@@ -54,8 +66,11 @@ extern "C" fn on_delete(_: u64) {
     });
 }
 
-extern "C" fn on_munmap(_: u64, bytes: u64) {
-    seated(|hot| super::unmaps(hot, bytes));
+/// 1: the chunk is kept, and the call is answered.
+extern "C" fn on_munmap(address: u64, bytes: u64) -> u32 {
+    let mut kept = false;
+    seated(|hot| kept = super::unmaps(hot, address, bytes));
+    u32::from(kept)
 }
 
 /// `dlsym(handle, name)`: CPython asks for a module's initialiser right after it loaded the module.
@@ -74,22 +89,37 @@ extern "C" fn on_dlsym(_: u64, name: *const c_char) {
     });
 }
 
-/// 1: the call that follows is timed, and the seat stays taken until [`after_map`].
-extern "C" fn before_map(_: u64, bytes: u64) -> u32 {
-    let hot = &HOT;
-    let Some(seat) = seats::enter(hot) else { return 0 };
-    if super::maps(hot, bytes) {
-        return 1;
-    }
-    seats::leave(seat);
-    0
+/// What is to become of a call of `mmap`: another value is its answer.
+const PASS_ON: u64 = 0;
+const TIMED: u64 = 1;
+
+/// The arguments of `mmap`, and where it returns to.
+extern "C" fn before_map(
+    address: u64,
+    bytes: u64,
+    protection: u32,
+    flags: u32,
+    descriptor: i32,
+    offset: u64,
+    site: u64,
+) -> u64 {
+    let mut answer = PASS_ON;
+    seated(|hot| {
+        let is_chunk = address == 0
+            && chunks::is_alike(bytes, protection, flags)
+            && (descriptor, offset) == (-1, 0)
+            && chunks::is_from_arenas(hot, site);
+        answer = match super::maps(hot, bytes, is_chunk) {
+            Mapping::Other => PASS_ON,
+            Mapping::Timed => TIMED,
+            Mapping::Kept(chunk) => chunk,
+        };
+    });
+    answer
 }
 
-extern "C" fn after_map() {
-    if let Some(seat) = seats::own() {
-        super::mapped(&HOT);
-        seats::leave(seat);
-    }
+extern "C" fn after_map(address: u64) {
+    seated(|hot| super::mapped(hot, address));
 }
 
 /// A hook that calls `$record` with one argument if the probe is on: the first one of the call, or where
@@ -146,11 +176,36 @@ recording!(
     /// Stands for `PyThreadState_DeleteCurrent()`.
     delete_current, "", on_delete, delete_current);
 recording!(
-    /// Stands for `munmap(address, bytes)` in the interpreter.
-    munmap, "", on_munmap, munmap);
-recording!(
     /// Stands for `dlsym(handle, name)` in the interpreter.
     dlsym, "", on_dlsym, dlsym);
+
+/// Stands for `munmap(address, bytes)` in the interpreter.
+#[unsafe(naked)]
+pub extern "C" fn munmap() {
+    naked_asm!(
+        "cmp dword ptr [rip + {hot} + {states}], 0",
+        "je 2f",
+        "push rdi",
+        "push rsi",
+        "sub rsp, 8",
+        "call {record}",
+        "add rsp, 8",
+        "pop rsi",
+        "pop rdi",
+        "test eax, eax",
+        "jnz 3f",
+        "2:",
+        "jmp [rip + {originals} + {original}]",
+        "3:",
+        "xor eax, eax",
+        "ret",
+        hot = sym HOT,
+        states = const offset_of!(Hot, states),
+        record = sym on_munmap,
+        originals = sym ORIGINALS,
+        original = const offset_of!(Originals, munmap),
+    )
+}
 
 /// Stands for `mmap(…)` in the interpreter, which has six arguments.
 #[unsafe(naked)]
@@ -164,7 +219,8 @@ pub extern "C" fn mmap() {
         "push rcx",
         "push r8",
         "push r9",
-        "sub rsp, 8",
+        // A seventh argument stands on the stack: where the call returns to.
+        "push qword ptr [rsp + 48]",
         "call {before}",
         "add rsp, 8",
         "pop r9",
@@ -173,21 +229,25 @@ pub extern "C" fn mmap() {
         "pop rdx",
         "pop rsi",
         "pop rdi",
-        "test eax, eax",
-        "jnz 3f",
+        "cmp rax, {timed}",
+        "je 3f",
+        "ja 4f",
         "2:",
         "jmp [rip + {originals} + {original}]",
         "3:",
         "sub rsp, 8",
         "call [rip + {originals} + {original}]",
         "mov [rsp], rax",
+        "mov rdi, rax",
         "call {after}",
         "mov rax, [rsp]",
         "add rsp, 8",
+        "4:",
         "ret",
         hot = sym HOT,
         states = const offset_of!(Hot, states),
         before = sym before_map,
+        timed = const TIMED,
         after = sym after_map,
         originals = sym ORIGINALS,
         original = const offset_of!(Originals, mmap),

@@ -119,6 +119,8 @@ pub fn begin(interpreter: &Module) {
     let ourselves = object::module_of(begin as *const () as u64);
     OURSELVES.store(ourselves.map_or(0, |module| module.dynamic), Relaxed);
     SEEN.iter().for_each(|word| word.store(0, Relaxed));
+    // Still taken in a process that was forked, by C code without the GIL, in the middle of a walk.
+    PATCHING.store(0, Relaxed);
 }
 
 /// Leads the imports of all objects that were not looked through yet to the hooks. With the GIL, so that

@@ -46,7 +46,9 @@ pub(super) fn close(slot: &Slot) {
 /// A timed cycle begins.
 pub(super) fn started(level: &Level, now: u64) {
     put(&level.ensure_ns, now);
+    put(&level.map_ns, 0);
     put(&level.mapped_ns, 0);
+    put(&level.chunk, 0);
     put(&level.unmap_ns, 0);
 }
 

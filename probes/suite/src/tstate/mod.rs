@@ -9,6 +9,7 @@
 //! found no slot is counted by atomic additions and not timed.
 
 mod callers;
+pub mod chunks;
 pub mod hooks;
 pub mod imports;
 mod levels;
@@ -19,6 +20,7 @@ use crate::hot::Hot;
 use crate::memory::scattered;
 use crate::slots;
 use callers::{caller_of, remember};
+use chunks::Mapping;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use levels::{book, close, opened, started, top};
 use wire::slot::{Slot, phase};
@@ -250,46 +252,84 @@ fn clear_state(hot: &'static Hot, state: u64) {
     }
 }
 
-/// True, and stamped, if a chunk of `bytes` is about to be mapped in a cycle.
-fn maps(hot: &'static Hot, bytes: u64) -> bool {
+/// Says whether a call of `mmap` maps a chunk in a cycle; `is_chunk` if it could be answered by a kept one.
+fn maps(hot: &'static Hot, bytes: u64, is_chunk: bool) -> Mapping {
     if bytes >= CHUNK_BYTES_BELOW {
-        return false;
+        return Mapping::Other;
     }
-    let Some(slot) = slots::own(hot) else { return false };
+    let Some(slot) = slots::own(hot) else { return Mapping::Other };
     if slot.cycle.load(Relaxed) != stage::INSIDE || slot.phase.load(Relaxed) != phase::HOLDING {
-        return false;
+        return Mapping::Other;
     }
     let Some(level) = top(hot, slot).filter(|level| level.timed.load(Relaxed) != 0) else {
-        return false;
+        return Mapping::Other;
     };
+    // The first one is the state's root chunk, which it keeps for as long as it lives.
+    let is_root = is_chunk
+        && level.kind.load(Relaxed) != kind::KEPT
+        && level.map_ns.load(Relaxed) == 0
+        && level.mapped_ns.load(Relaxed) == 0
+        && level.chunk.load(Relaxed) == 0;
+    if is_root && let Some(chunk) = chunks::take() {
+        put(&level.chunk, chunk);
+        return Mapping::Kept(chunk);
+    }
+    // Not an address yet, but no longer nothing: what is mapped now is the root.
+    put(&level.chunk, if is_root { chunks::AWAITED } else { level.chunk.load(Relaxed) });
     put(&level.map_ns, hot.now());
-    true
+    Mapping::Timed
 }
 
-/// The chunk is mapped.
-fn mapped(hot: &'static Hot) {
+/// A chunk is mapped at `address`.
+fn mapped(hot: &'static Hot, address: u64) {
     let Some(slot) = slots::own(hot) else { return };
+    if slot.cycle.load(Relaxed) != stage::INSIDE {
+        return;
+    }
     let Some(level) = top(hot, slot) else { return };
-    add(&level.mapped_ns, hot.now().saturating_sub(level.map_ns.load(Relaxed)));
+    let began = level.map_ns.swap(0, Relaxed);
+    if began == 0 {
+        return; // another session's
+    }
+    add(&level.mapped_ns, hot.now().saturating_sub(began).max(1));
+    if level.chunk.load(Relaxed) == chunks::AWAITED {
+        put(&level.chunk, if chunks::is_address(address) { address } else { 0 });
+    }
     if let Some(entry) = hot.callers().get(level.caller.load(Relaxed) as usize) {
         add(&entry.maps, 1);
     }
 }
 
-/// A chunk of `bytes` is about to be unmapped.
-fn unmaps(hot: &'static Hot, bytes: u64) {
+/// A chunk of `bytes` is about to be unmapped; true if it is kept instead.
+fn unmaps(hot: &'static Hot, address: u64, bytes: u64) -> bool {
     if bytes >= CHUNK_BYTES_BELOW {
-        return;
+        return false;
     }
-    let Some(slot) = slots::own(hot) else { return };
-    if slot.cycle.load(Relaxed) != stage::LEAVING {
-        return;
+    let Some(slot) = slots::own(hot) else { return false };
+    let cycle = slot.cycle.load(Relaxed);
+    if cycle != stage::LEAVING && cycle != stage::INSIDE {
+        return false;
     }
-    let Some(level) = top(hot, slot) else { return };
+    let Some(level) = top(hot, slot) else { return false };
+    let is_root = level.chunk.load(Relaxed) == address;
+    if is_root {
+        put(&level.chunk, 0);
+    }
+    if cycle != stage::LEAVING {
+        return false;
+    }
+    if is_root
+        && slot.phase.load(Relaxed) == phase::HOLDING
+        && chunks::are_kept(hot)
+        && chunks::keep(address, bytes)
+    {
+        return true;
+    }
     if level.unmap_ns.load(Relaxed) == 0 {
         put(&level.unmap_ns, hot.now());
     }
     if let Some(entry) = hot.callers().get(level.caller.load(Relaxed) as usize) {
         add(&entry.unmaps, 1);
     }
+    false
 }
