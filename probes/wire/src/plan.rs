@@ -43,7 +43,7 @@ pub struct Plan {
 impl Default for Plan {
     fn default() -> Self {
         Self {
-            probes: probe::GIL,
+            probes: probe::GIL | probe::TSTATE,
             mode: Mode::Exact as u32,
             blame_ration_ns: 200_000,
             long_hold_ns: 5_000_000,
