@@ -44,6 +44,11 @@ pub enum RecordingError {
     NoRoom { path: PathBuf },
     #[error("recording to {path} stopped: the disk is full; all up to then is saved in the file")]
     DiskFull { path: PathBuf },
+    #[error(
+        "recording to {path} stopped: no journal can be made beside it, as when the disk is full or the folder \
+         is gone; all up to then is saved in the file"
+    )]
+    NoJournal { path: PathBuf },
     #[error("recording to {path} stopped: {cause}; what was committed before is saved in the file")]
     Write { path: PathBuf, cause: rusqlite::Error },
     #[error("cannot open {path}: {cause}")]

@@ -53,7 +53,9 @@ impl Recorder {
     pub fn create(path: &Path, target: &Target, overwrite: bool) -> Result<Self, RecordingError> {
         create_file(path, overwrite)?;
         let db = prepare(path, target).map_err(|cause| match write_error(path, cause) {
-            RecordingError::DiskFull { path } => RecordingError::NoRoom { path },
+            RecordingError::DiskFull { path } | RecordingError::NoJournal { path } => {
+                RecordingError::NoRoom { path }
+            }
             other => other,
         })?;
         let (queue, batches) = sync_channel(QUEUE_BATCHES);
@@ -354,6 +356,8 @@ fn split_events(batch: &Batch) -> Vec<Batch> {
 fn write_error(path: &Path, cause: rusqlite::Error) -> RecordingError {
     match cause.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => RecordingError::DiskFull { path: path.into() },
+        // The file is open; what cannot be opened is the journal beside it.
+        Some(ErrorCode::CannotOpen) => RecordingError::NoJournal { path: path.into() },
         _ => RecordingError::Write { path: path.into(), cause },
     }
 }
