@@ -96,9 +96,12 @@ async fn main() -> anyhow::Result<()> {
     )
     .await?;
 
-    let server = Server::bind("127.0.0.1:0".parse()?, hub, actions()).await?;
+    let (server, address) = Server::bind("127.0.0.1:0".parse()?, hub, actions()).await?;
     let handle = server.handle();
-    println!("{}", serde_json::json!({ "url": handle.login_url()?, "token": handle.token() }));
+    println!(
+        "{}",
+        serde_json::json!({ "url": handle.login_url(address)?, "token": handle.token() })
+    );
     let serving = tokio::spawn(server.run());
     tokio::task::spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()))
         .await??;

@@ -1,17 +1,20 @@
-//! Asks a gilscope that runs in another terminal of this user, over its HTTP interface.
+//! Asks a gilscope that runs in another terminal of this user, over its HTTP interface: its dashboard's, or
+//! without a dashboard that of its socket.
 //!
 //! Where it listens and its token come from its run file. Answers are JSON; an error's one line is
 //! passed on as it is.
 
 use crate::errors::{Exit, Failure};
-use crate::http::runfile::{self, RunInfo};
+use crate::http::LOCAL_HOST;
+use crate::http::runfile::{self, Door, RunInfo};
 use anyhow::{Context as _, Result};
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 /// More than any list of sessions takes.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
@@ -54,7 +57,7 @@ pub(crate) async fn watcher_of(
     daemons: Vec<Daemon>,
 ) -> Result<Option<(Daemon, Session)>> {
     for daemon in daemons {
-        let sessions = daemon.live_sessions().await?;
+        let sessions = daemon.live_sessions_if_it_runs().await?;
         if let Some(session) = sessions.into_iter().find(|session| session.target.pid == pid) {
             return Ok(Some((daemon, session)));
         }
@@ -68,9 +71,9 @@ impl Daemon {
         self.info.pid
     }
 
-    /// Where it listens.
-    pub(crate) fn listen(&self) -> std::net::SocketAddr {
-        self.info.listen
+    /// Whether it is the one that listens there.
+    pub(crate) fn listens_on(&self, address: std::net::SocketAddr) -> bool {
+        self.info.door == Door::Listen(address)
     }
 
     /// Sessions that have not ended.
@@ -79,6 +82,12 @@ impl Daemon {
         let mut sessions: Vec<Session> = serde_json::from_value(answer).context("odd answer")?;
         sessions.retain(|session| session.ended.is_none());
         Ok(sessions)
+    }
+
+    /// The same of one that may be about to end: none then.
+    pub(crate) async fn live_sessions_if_it_runs(&self) -> Result<Vec<Session>> {
+        let asked = self.live_sessions().await;
+        asked.or_else(|error| if runfile::is_running(&self.info) { Err(error) } else { Ok(vec![]) })
     }
 
     /// Places a mark now.
@@ -109,18 +118,37 @@ impl Daemon {
 
     async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let asked = self.try_ask(method, path, body).await;
-        asked.with_context(|| format!("gilscope {} at {}", self.info.pid, self.info.listen))
+        asked.with_context(|| format!("gilscope {} at {}", self.info.pid, self.info.door))
     }
 
     async fn try_ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let stream = TcpStream::connect(self.info.listen).await?;
+        match &self.info.door {
+            Door::Listen(address) => {
+                let stream = TcpStream::connect(address).await?;
+                self.ask_over(stream, &address.to_string(), method, path, body).await
+            }
+            Door::Socket(socket) => {
+                let stream = UnixStream::connect(socket).await?;
+                self.ask_over(stream, LOCAL_HOST, method, path, body).await
+            }
+        }
+    }
+
+    async fn ask_over(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        host: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value> {
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         let connection = tokio::spawn(connection);
         let mut request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::HOST, self.info.listen.to_string())
+            .header(header::HOST, host)
             .header(header::AUTHORIZATION, format!("Bearer {}", self.info.token))
             .header(crate::http::MUTATION_HEADER, "1");
         if body.is_some() {

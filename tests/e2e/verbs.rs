@@ -6,6 +6,7 @@
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -320,12 +321,36 @@ fn detach_goes_through_the_gilscope_that_watches() {
 }
 
 #[test]
+fn a_gilscope_without_a_dashboard_hears_marks_tries_and_detach() {
+    let Some(mut workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    let mut recorder = Attached::start(&home, &["record", &pid, "-o", "r.gilscope"]);
+    line_with(&recorder.stderr, "attached to");
+    let folder = home.path().join(".local/state/gilscope");
+    for entry in fs::read_dir(&folder).unwrap() {
+        let (path, facts) = entry.map(|entry| (entry.path(), entry.metadata().unwrap())).unwrap();
+        assert_eq!(facts.mode() & 0o777, 0o600, "{}", path.display());
+    }
+    home.succeeds(&["mark", "cache warm"]);
+    home.succeeds(&["mark", "--pid", &pid, "again"]);
+    home.succeeds(&["try", &pid, "io-priority"]);
+    home.succeeds(&["detach", &pid]);
+    line_with(&recorder.stderr, &format!("{pid} detached"));
+    assert_eq!(recorder.child.wait().unwrap().code(), Some(0));
+    assert!(workload.runs());
+    let report = home.json(&["report", "r.gilscope", "--json"]);
+    let marks = report["marks"].as_array().unwrap().iter().map(|mark| &mark["name"]);
+    assert_eq!(marks.collect::<Vec<_>>(), ["cache warm", "again", "try io-priority"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left of it");
+    home.fails(&["mark", "no"], 3, "no gilscope of this user watches anything");
+}
+
+#[test]
 fn detach_takes_over_from_a_gilscope_that_was_killed() {
     let Some(mut workload) = Workload::start() else { return };
     let (home, pid) = (Home::new(), workload.pid());
     let mut attached = Attached::start(&home, &["attach", &pid, "--no-dashboard"]);
     line_with(&attached.stderr, "attached to");
-    home.fails(&["detach", &pid], 1, "which has no dashboard: end that one: kill -INT");
     attached.child.kill().unwrap();
     attached.child.wait().unwrap();
     home.succeeds(&["detach", &pid]);

@@ -1,14 +1,14 @@
 //! The hub, the server and the run file of one gilscope, put together for the verbs that watch or show.
 //!
 //! The port is taken before anything else happens, so that a port in use never costs a target an attach
-//! or a user a recording.
+//! or a user a recording. Without a dashboard other terminals reach it over a socket of this user's.
 
 use super::recordings::Recordings;
 use super::{Context, from_page};
 use crate::client;
 use crate::errors::{Exit, Failure};
-use crate::http::runfile::{self, RunFile, RunInfo};
-use crate::http::{Server, ServerHandle};
+use crate::http::runfile::{self, Door, RunFile, RunInfo};
+use crate::http::{Actions, Server, ServerHandle};
 use crate::hub::{self, HubError, HubHandle};
 use anyhow::Context as _;
 use std::fs::{self, OpenOptions};
@@ -29,11 +29,26 @@ pub(crate) struct Daemon {
 
 struct Served {
     handle: ServerHandle,
-    address: SocketAddr,
+    door: Door,
     task: JoinHandle<()>,
     file: RunFile,
     /// The page that takes the browser to the dashboard.
-    door: Option<PathBuf>,
+    page: Option<PathBuf>,
+}
+
+impl Served {
+    fn start(server: Server, door: Door) -> anyhow::Result<Self> {
+        let handle = server.handle();
+        let info = RunInfo::of_this_process(door.clone(), handle.token(), Vec::new())?;
+        let file = RunFile::write(&runfile::folder()?, &info)?;
+        Ok(Self { handle, door, task: tokio::spawn(server.run()), file, page: None })
+    }
+
+    /// For the verbs of other terminals alone: no port, and nothing that a browser could reach.
+    fn local(hub: HubHandle, actions: Actions) -> anyhow::Result<Self> {
+        let socket = runfile::socket(&runfile::folder()?)?;
+        Self::start(Server::local(&socket, hub, actions)?, Door::Socket(socket))
+    }
 }
 
 impl Daemon {
@@ -42,48 +57,43 @@ impl Daemon {
     pub(crate) async fn start(context: &Context, folder: PathBuf) -> anyhow::Result<Self> {
         let hub = hub::spawn();
         let recordings = Recordings::new(folder, hub.clone(), context.talk);
+        let actions = from_page::actions(&hub, &recordings, &context.plan);
         if !context.plan.dashboard {
-            return Ok(Self { hub, recordings, served: None });
+            // What is recorded does not hang on whether other terminals can say something to it.
+            let served = Served::local(hub.clone(), actions).inspect_err(|error| {
+                tracing::warn!("`gilscope mark` will not find this gilscope: {error:#}")
+            });
+            return Ok(Self { hub, recordings, served: served.ok() });
         }
         let listen = context.plan.listen;
-        let actions = from_page::actions(&hub, &recordings, &context.plan);
-        let server = Server::bind(listen, hub.clone(), actions)
+        let (server, address) = Server::bind(listen, hub.clone(), actions)
             .await
             .map_err(|error| port_taken(error, listen))?;
-        let (handle, address) = (server.handle(), server.address());
-        let info = RunInfo::of_this_process(address, handle.token(), Vec::new())?;
-        let file = RunFile::write(&runfile::folder()?, &info)?;
-        let task = tokio::spawn(server.run());
-        Ok(Self {
-            hub,
-            recordings,
-            served: Some(Served { handle, address, task, file, door: None }),
-        })
+        let served = Some(Served::start(server, Door::Listen(address))?);
+        Ok(Self { hub, recordings, served })
     }
 
     /// Tells other terminals which processes are watched.
     pub(crate) fn tell_targets(&self, targets: Vec<u32>) -> anyhow::Result<()> {
         let Some(served) = &self.served else { return Ok(()) };
-        served.file.update(&RunInfo::of_this_process(
-            served.address,
-            served.handle.token(),
-            targets,
-        )?)
+        let (door, token) = (served.door.clone(), served.handle.token());
+        served.file.update(&RunInfo::of_this_process(door, token, targets)?)
     }
 
     /// Says where the dashboard is, and opens it if that is wanted.
     pub(crate) fn announce(&mut self, context: &Context) -> anyhow::Result<()> {
         let Some(served) = &mut self.served else { return Ok(()) };
-        context.talk.say(format!("dashboard: {}", served.handle.login_url()?));
+        let Door::Listen(address) = served.door else { return Ok(()) };
+        context.talk.say(format!("dashboard: {}", served.handle.login_url(address)?));
         if context.plan.open {
-            let door = write_door(&served.handle.login_url()?)?;
+            let page = write_page(&served.handle.login_url(address)?)?;
             let opened = Command::new("xdg-open")
-                .arg(&door)
+                .arg(&page)
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(Stdio::null())
                 .spawn();
-            served.door = Some(door);
+            served.page = Some(page);
             if let Err(error) = opened {
                 context.talk.say(format!(
                     "the browser was not opened: xdg-open: {error}; follow the address above"
@@ -105,8 +115,8 @@ impl Daemon {
         let Some(served) = self.served else { return };
         served.handle.stop();
         let _ = served.task.await; // a panic of the server was told when it happened
-        if let Some(door) = served.door {
-            let _ = fs::remove_file(door); // it is of no use to anyone by now
+        if let Some(page) = served.page {
+            let _ = fs::remove_file(page); // it is of no use to anyone by now
         }
     }
 }
@@ -120,7 +130,7 @@ fn port_taken(error: anyhow::Error, listen: SocketAddr) -> anyhow::Error {
         return error;
     }
     let other =
-        client::daemons().unwrap_or_default().into_iter().find(|daemon| daemon.listen() == listen);
+        client::daemons().unwrap_or_default().into_iter().find(|daemon| daemon.listens_on(listen));
     let failure = match &other {
         Some(daemon) => {
             Failure::new(Exit::Failure, format!("{listen} is taken by gilscope {}", daemon.pid()))
@@ -138,7 +148,7 @@ fn port_taken(error: anyhow::Error, listen: SocketAddr) -> anyhow::Error {
 
 /// A page that only this user can read and that leads to `url`: arguments of a process can be read by
 /// everybody, and the address holds a key.
-fn write_door(url: &str) -> anyhow::Result<PathBuf> {
+fn write_page(url: &str) -> anyhow::Result<PathBuf> {
     let path = runfile::folder()?.join(format!("{}.html", std::process::id()));
     let _ = fs::remove_file(&path); // left by an earlier process of this pid
     let mut file = OpenOptions::new()

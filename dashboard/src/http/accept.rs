@@ -8,8 +8,10 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use std::io;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -23,8 +25,34 @@ const GRACE: Duration = Duration::from_secs(5);
 /// After an accept error such as "too many open files": trying at once would spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Where clients come in.
+pub enum Listener {
+    /// Browsers and programs.
+    Tcp(TcpListener),
+    /// Other terminals of this user.
+    Local(UnixListener),
+}
+
+/// A client's connection, whichever way it came.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
+
+impl Listener {
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Self::Tcp(listener) => {
+                let stream = listener.accept().await?.0;
+                let _ = stream.set_nodelay(true); // only a matter of latency
+                Ok(Box::new(stream))
+            }
+            Self::Local(listener) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
 /// Serves `router` until `stop` becomes true; then lets answers under way finish.
-pub async fn run(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
+pub async fn run(listener: Listener, router: Router, mut stop: watch::Receiver<bool>) {
     let mut seats = Seats::new(CONNECTIONS_MAX);
     let mut connections = JoinSet::new();
     let mut newcomer = None;
@@ -52,19 +80,23 @@ pub async fn run(listener: TcpListener, router: Router, mut stop: watch::Receive
 /// The next client and its seat. One client at most waits in `newcomer` for a seat, the others in the
 /// kernel's backlog. Can be dropped and called again at any time.
 async fn seat_for_next(
-    newcomer: &mut Option<TcpStream>,
-    listener: &TcpListener,
+    newcomer: &mut Option<Box<dyn Stream>>,
+    listener: &Listener,
     seats: &mut Seats,
-) -> std::io::Result<(Seat, TcpStream)> {
+) -> io::Result<(Seat, Box<dyn Stream>)> {
     if newcomer.is_none() {
-        *newcomer = Some(listener.accept().await?.0);
+        *newcomer = Some(listener.accept().await?);
     }
     let seat = seats.take().await;
     Ok((seat, newcomer.take().expect("it waits")))
 }
 
-async fn serve(stream: TcpStream, seat: Seat, router: Router, mut stop: watch::Receiver<bool>) {
-    let _ = stream.set_nodelay(true); // only a matter of latency
+async fn serve(
+    stream: Box<dyn Stream>,
+    seat: Seat,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
     let service = TowerToHyperService::new(router.layer(axum::Extension(seat)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

@@ -1,6 +1,6 @@
 //! The dashboard's HTTP server: loopback, denied by default, everything embedded.
 //!
-//! [`Server::bind`] takes the port, [`Server::run`] serves until told to stop. What a route answers is in
+//! [`Server::bind`] takes the port, or [`Server::local`] a socket; [`Server::run`] serves until told to stop. What a route answers is in
 //! `view`; what it needs from outside (targets to attach to) comes as [`Actions`].
 
 mod accept;
@@ -30,17 +30,23 @@ pub use seats::Seat;
 
 use crate::cost::Cost;
 use crate::hub::HubHandle;
+use accept::Listener;
 use anyhow::{Context as _, Result, bail};
 use auth::Auth;
 use axum::Router;
+use std::fs::{self, Permissions};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::watch;
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::TimeoutLayer;
 
+/// The `Host` of whoever asks over a socket: our name, without a port.
+pub const LOCAL_HOST: &str = "localhost:0";
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// For a whole answer, the reading of the request's body included.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,23 +66,25 @@ pub struct App {
 
 /// A server that has its port but does not answer yet.
 pub struct Server {
-    listener: TcpListener,
+    listener: Listener,
     app: App,
-    address: SocketAddr,
     stop: watch::Sender<bool>,
 }
 
-/// Stops the server and mints log-in addresses while it runs.
+/// Stops the server and makes log-in addresses while it runs.
 #[derive(Clone)]
 pub struct ServerHandle {
     auth: Arc<Auth>,
-    address: SocketAddr,
     stop: watch::Sender<bool>,
 }
 
 impl Server {
     /// Binds `listen`; port 0 takes a free one. Errors: not loopback, port taken, no random bytes.
-    pub async fn bind(listen: SocketAddr, hub: HubHandle, actions: Actions) -> Result<Self> {
+    pub async fn bind(
+        listen: SocketAddr,
+        hub: HubHandle,
+        actions: Actions,
+    ) -> Result<(Self, SocketAddr)> {
         if !listen.ip().is_loopback() {
             bail!(
                 "{listen} is not a loopback address, and what is shown must not leave the machine unencrypted; \
@@ -87,27 +95,28 @@ impl Server {
             format!("cannot listen on {listen}; choose another port, or port 0 for any free one")
         })?;
         let address = listener.local_addr().context("cannot read the port that was bound")?;
+        Ok((Self::new(Listener::Tcp(listener), address.port(), hub, actions)?, address))
+    }
+
+    /// Takes a socket at `path`, in a folder that is closed to other users. Programs ask under [`LOCAL_HOST`].
+    pub fn local(path: &Path, hub: HubHandle, actions: Actions) -> Result<Self> {
+        let failed = || format!("cannot listen on {}", path.display());
+        let listener = UnixListener::bind(path).with_context(failed)?;
+        fs::set_permissions(path, Permissions::from_mode(0o600)).with_context(failed)?;
+        Self::new(Listener::Local(listener), 0, hub, actions)
+    }
+
+    fn new(listener: Listener, port: u16, hub: HubHandle, actions: Actions) -> Result<Self> {
         let auth = Arc::new(Auth::new().context("the kernel gave no random bytes")?);
         let (stop, stopped) = watch::channel(false);
-        let app = App {
-            hub,
-            auth,
-            actions: Arc::new(actions),
-            port: address.port(),
-            cost: Arc::default(),
-            stop: stopped,
-        };
-        Ok(Self { listener, app, address, stop })
+        let actions = Arc::new(actions);
+        let app = App { hub, auth, actions, port, cost: Arc::default(), stop: stopped };
+        Ok(Self { listener, app, stop })
     }
 
-    /// Where it listens, with the real port.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// For whoever stops the server or prints its address.
+    /// For whoever stops the server.
     pub fn handle(&self) -> ServerHandle {
-        ServerHandle { auth: self.app.auth.clone(), address: self.address, stop: self.stop.clone() }
+        ServerHandle { auth: self.app.auth.clone(), stop: self.stop.clone() }
     }
 
     /// Serves until [`ServerHandle::stop`]; answers under way are finished first.
@@ -118,10 +127,10 @@ impl Server {
 }
 
 impl ServerHandle {
-    /// An address for a browser, with a new one-use code that is good for 60 s.
-    pub fn login_url(&self) -> Result<String> {
+    /// For a browser that comes to `address`, with a new one-use code that is good for 60 s.
+    pub fn login_url(&self, address: SocketAddr) -> Result<String> {
         let code = self.auth.mint_code().context("the kernel gave no random bytes")?;
-        Ok(format!("http://{}{}?code={code}", self.address, guard::LOGIN_PATH))
+        Ok(format!("http://{address}{}?code={code}", guard::LOGIN_PATH))
     }
 
     /// The token for `Authorization: Bearer`.

@@ -1,8 +1,9 @@
-//! Where `gilscope mark` and `detach` find a running dashboard: one small file a process.
+//! Where `gilscope mark`, `try` and `detach` find a running gilscope: one small file a process.
 //!
 //! `$XDG_RUNTIME_DIR/gilscope/PID.json`, else `~/.local/state/gilscope/`. It holds the token, so the
 //! folder is 0700, the file 0600, and neither may be a link. A file whose process is gone, or whose pid
-//! another process has by now (start time differs), counts as absent.
+//! another process has by now (start time differs), counts as absent. A gilscope without a dashboard is
+//! asked over a socket in the same folder.
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -14,14 +15,36 @@ use std::path::{Path, PathBuf};
 
 /// No honest file is larger.
 const FILE_BYTES_MAX: u64 = 256 * 1024;
+/// How a socket's name ends.
+const SOCKET: &str = "socket";
 
-/// What a running dashboard tells other terminals of the same user.
+/// Where a running gilscope is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Door {
+    /// Its dashboard's address.
+    Listen(SocketAddr),
+    /// Without a dashboard: a socket that only this user can open.
+    Socket(PathBuf),
+}
+
+impl std::fmt::Display for Door {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen(address) => address.fmt(f),
+            Self::Socket(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What a running gilscope tells other terminals of the same user.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunInfo {
     pub pid: u32,
     /// In clock ticks since boot, from `/proc/PID/stat` field 22 (proc(5)).
     pub started_ticks: u64,
-    pub listen: SocketAddr,
+    #[serde(flatten)]
+    pub door: Door,
     pub token: String,
     /// Pids of the targets.
     pub targets: Vec<u32>,
@@ -29,10 +52,10 @@ pub struct RunInfo {
 
 impl RunInfo {
     /// Of this very process.
-    pub fn of_this_process(listen: SocketAddr, token: &str, targets: Vec<u32>) -> Result<Self> {
+    pub fn of_this_process(door: Door, token: &str, targets: Vec<u32>) -> Result<Self> {
         let pid = std::process::id();
         let started_ticks = started_ticks(pid).context("/proc does not show gilscope itself")?;
-        Ok(Self { pid, started_ticks, listen, token: token.to_owned(), targets })
+        Ok(Self { pid, started_ticks, door, token: token.to_owned(), targets })
     }
 }
 
@@ -76,8 +99,18 @@ impl RunFile {
 
 impl Drop for RunFile {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // already gone: nothing to do
+        // Already gone: nothing to do.
+        let _ = fs::remove_file(self.path.with_extension(SOCKET));
+        let _ = fs::remove_file(&self.path);
     }
+}
+
+/// Where this process takes a socket in `folder`; none is there yet.
+pub fn socket(folder: &Path) -> Result<PathBuf> {
+    check_folder(folder)?;
+    let path = folder.join(format!("{}.{SOCKET}", std::process::id()));
+    let _ = fs::remove_file(&path); // left by an earlier process of this pid
+    Ok(path)
 }
 
 /// The folder for run files of this user. Errors when neither variable names one.
@@ -90,7 +123,7 @@ pub fn folder() -> Result<PathBuf> {
         .context("neither XDG_RUNTIME_DIR nor HOME names a folder; set one of them")
 }
 
-/// All dashboards of this user that run now, by pid. Stale files are removed on the way.
+/// All gilscopes of this user that run now, by pid. Stale files are removed on the way.
 pub fn running(folder: &Path) -> Result<Vec<RunInfo>> {
     if !folder.exists() {
         return Ok(Vec::new());
@@ -105,8 +138,12 @@ pub fn running(folder: &Path) -> Result<Vec<RunInfo>> {
             continue;
         }
         match read(&path) {
-            Ok(info) if started_ticks(info.pid) == Some(info.started_ticks) => found.push(info),
-            Ok(_) => drop(fs::remove_file(&path)), // its process is gone
+            Ok(info) if is_running(&info) => found.push(info),
+            Ok(_) => {
+                // Its process is gone.
+                let _ = fs::remove_file(path.with_extension(SOCKET));
+                let _ = fs::remove_file(&path);
+            }
             Err(error) => {
                 tracing::warn!(path = %path.display(), %error, "not a run file of gilscope")
             }
@@ -114,6 +151,11 @@ pub fn running(folder: &Path) -> Result<Vec<RunInfo>> {
     }
     found.sort_by_key(|info| info.pid);
     Ok(found)
+}
+
+/// Whether the process that told this is still there.
+pub fn is_running(info: &RunInfo) -> bool {
+    started_ticks(info.pid) == Some(info.started_ticks)
 }
 
 fn read(path: &Path) -> Result<RunInfo> {
@@ -177,7 +219,8 @@ mod tests {
     }
 
     fn info() -> RunInfo {
-        RunInfo::of_this_process("127.0.0.1:7676".parse().unwrap(), "secret", vec![1]).unwrap()
+        let door = Door::Listen("127.0.0.1:7676".parse().unwrap());
+        RunInfo::of_this_process(door, "secret", vec![1]).unwrap()
     }
 
     #[test]
@@ -195,9 +238,12 @@ mod tests {
     #[test]
     fn a_reused_pid_is_not_taken_for_the_dashboard() {
         let (_outer, folder) = private_folder();
-        let file = RunFile::write(&folder, &RunInfo { started_ticks: 1, ..info() }).unwrap();
+        let socket = socket(&folder).unwrap();
+        fs::write(&socket, "").unwrap();
+        let door = Door::Socket(socket.clone());
+        let file = RunFile::write(&folder, &RunInfo { started_ticks: 1, door, ..info() }).unwrap();
         assert_eq!(running(&folder).unwrap(), []);
-        assert!(!file.path.exists());
+        assert!(!file.path.exists() && !socket.exists());
     }
 
     #[test]

@@ -127,7 +127,7 @@ async fn odd_methods_are_refused_before_any_route() {
 #[tokio::test]
 async fn the_printed_address_works_once() {
     let server = Running::start().await;
-    let url = server.handle.login_url().unwrap();
+    let url = server.handle.login_url(server.address).unwrap();
     let path = &url[url.find("/login").unwrap()..];
     let visit =
         Request::new(server.address, "GET", path).header("Host", &server.address.to_string());

@@ -19,8 +19,8 @@ async fn serve(scenario: &Scenario, file: Option<PathBuf>) -> Running {
     let mut actions = Actions::none();
     actions.recordings.path_of = Box::new(move |_| Box::pin(std::future::ready(Ok(file.clone()))));
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(listen, hub.clone(), actions).await.unwrap();
-    let (address, handle) = (server.address(), server.handle());
+    let (server, address) = Server::bind(listen, hub.clone(), actions).await.unwrap();
+    let handle = server.handle();
     tokio::spawn(server.run());
     Running { address, handle, hub, session }
 }

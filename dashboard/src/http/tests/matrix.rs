@@ -92,8 +92,8 @@ fn request(case: &Case<'_>, token: &str, cookie: &str, port: u16) -> HttpRequest
 async fn every_route_method_host_origin_and_credential() {
     let hub = hub::spawn();
     let listen = "127.0.0.1:0".parse().unwrap();
-    let server = Server::bind(listen, hub, Actions::none()).await.unwrap();
-    let (port, handle) = (server.address().port(), server.handle());
+    let (server, address) = Server::bind(listen, hub, Actions::none()).await.unwrap();
+    let (port, handle) = (address.port(), server.handle());
     let cookie = handle.auth.redeem(&handle.auth.mint_code().unwrap(), port).unwrap();
     let cookie = cookie.split(';').next().unwrap();
     let router = router(server.app);

@@ -37,8 +37,8 @@ impl Running {
             hub.batch(session, batch).await.unwrap();
         }
         let listen = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(listen, hub.clone(), Actions::none()).await.unwrap();
-        let (address, handle) = (server.address(), server.handle());
+        let (server, address) = Server::bind(listen, hub.clone(), Actions::none()).await.unwrap();
+        let handle = server.handle();
         tokio::spawn(server.run());
         Self { address, handle, hub, session }
     }
@@ -53,7 +53,7 @@ impl Running {
 
     /// The cookie that a browser has after it followed the printed address.
     async fn cookie(&self) -> String {
-        let url = self.handle.login_url().unwrap();
+        let url = self.handle.login_url(self.address).unwrap();
         let path = &url[url.find("/login").unwrap()..];
         let answer = Request::new(self.address, "GET", path)
             .header("Host", &self.address.to_string())
