@@ -5,6 +5,7 @@ use crate::batch::StateCounters;
 use crate::store::{
     BandParts, Distribution, ImportRow, ImportRows, Range, Snapshot, ThreadRow, total,
 };
+use crate::units::{duration, percent};
 use serde::Serialize;
 
 /// What a figure is counted in.
@@ -33,6 +34,8 @@ pub struct Figure {
     pub unit: Unit,
     /// Null: not known.
     pub value: Option<f64>,
+    /// Why it is not known, or what of it is not; for people.
+    pub note: Option<String>,
 }
 
 /// All figures that there are, in their order, without values.
@@ -60,7 +63,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
 }
 
 fn figure(name: &str, title: &str, unit: Unit, value: Option<f64>) -> Figure {
-    Figure { name: name.into(), title: title.into(), unit, value }
+    Figure { name: name.into(), title: title.into(), unit, value, note: None }
 }
 
 fn per(sum: u64, length_ns: u64) -> Option<f64> {
@@ -79,15 +82,28 @@ fn cpu(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     // A part that is mostly not known would be compared with one that is.
     let known = cpu_ns == 0.0 || unknown_ns * 2.0 < cpu_ns;
     let cores = |ns: f64| (length_ns > 0).then(|| ns / length_ns as f64);
-    let split = |ns| cores(ns).filter(|_| known && snapshot.has_gil());
+    let split = |name, title, ns| Figure {
+        note: split_note(snapshot, unknown_ns, cpu_ns),
+        ..figure(name, title, Unit::Cores, cores(ns).filter(|_| known && snapshot.has_gil()))
+    };
     let (holding, running) = (sum(&|part| part.holding_ns), sum(&|part| part.running_ns));
     let runnable = sum(&|part| part.runnable_ns.unwrap_or(0));
     vec![
         figure("cpu.total", "CPU", Unit::Cores, cores(cpu_ns)),
-        figure("cpu.holding", "CPU with the GIL", Unit::Cores, split(holding)),
-        figure("cpu.running", "CPU without it", Unit::Cores, split(running)),
+        split("cpu.holding", "CPU with the GIL", holding),
+        split("cpu.running", "CPU without it", running),
         figure("cpu.runnable", "waiting for a core", Unit::Cores, cores(runnable)),
     ]
+}
+
+/// What is not in the sums of CPU with and without the GIL.
+fn split_note(snapshot: &Snapshot<'_>, unknown_ns: f64, cpu_ns: f64) -> Option<String> {
+    if !snapshot.has_gil() {
+        return Some("the GIL was not watched".to_owned());
+    }
+    let what = "of CPU of which it is not known whether the GIL was held";
+    let share = percent(unknown_ns / cpu_ns);
+    (unknown_ns > 0.0).then(|| format!("without {} {what} ({share})", duration(unknown_ns as u64)))
 }
 
 fn gil(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
@@ -231,8 +247,10 @@ fn frames(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
 pub struct ThreadFigures {
     /// How many threads have the name.
     pub threads: usize,
-    /// Mean cores; null: never sampled.
+    /// Mean cores of those that were sampled; null if none was.
     pub cpu_cores: Option<f64>,
+    /// Threads that are not in `cpu_cores`: they lived between two samples.
+    pub unsampled: usize,
     /// Shares of the range; of several threads their sum. Null: the GIL is not watched.
     pub hold_share: Option<f64>,
     pub wait_share: Option<f64>,
@@ -262,6 +280,7 @@ fn add(sum: &mut ThreadFigures, row: &ThreadRow, cpu_ns: u64, gil_ns: u64) {
     };
     let gil = row.gil.as_ref();
     sum.threads += 1;
+    sum.unsampled += usize::from(row.cpu.is_none());
     sum.cpu_cores = plus(sum.cpu_cores, row.cpu.and_then(|cpu| per(cpu.cpu_ns, cpu_ns)));
     sum.hold_share = plus(sum.hold_share, gil.and_then(|gil| per(gil.hold_ns, gil_ns)));
     sum.wait_share = plus(sum.wait_share, gil.and_then(|gil| per(gil.wait_ns, gil_ns)));

@@ -2,6 +2,7 @@
 
 use super::{Comparison, FigureChange, ThreadFigures, Unit};
 use crate::plot::date;
+use crate::report::experiments::unsampled;
 use crate::units::{UNKNOWN, bytes, duration, percent};
 use std::io::{Result, Write};
 
@@ -22,7 +23,21 @@ pub fn write(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
         let (before, after) = (text(*unit, *before), text(*unit, *after));
         writeln!(out, "| {title} | {before} | {after} | {} | {} |", difference(row), change(row))?;
     }
+    write_notes(comparison, out)?;
     write_threads(comparison, out)
+}
+
+/// What of the figures is not known.
+fn write_notes(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
+    for row in &comparison.figures {
+        let notes = [("before", &row.before_note), ("after", &row.after_note)];
+        for (which, note) in
+            notes.into_iter().filter_map(|(which, note)| Some((which, note.as_ref()?)))
+        {
+            writeln!(out, "\n{}, {which}: {note}.", row.title)?;
+        }
+    }
+    Ok(())
 }
 
 fn write_threads(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
@@ -35,14 +50,19 @@ fn write_threads(comparison: &Comparison, out: &mut impl Write) -> Result<()> {
         let cell = |side: Option<ThreadFigures>, unit, pick: fn(&ThreadFigures) -> Option<f64>| {
             text(unit, side.as_ref().and_then(pick))
         };
+        let cores = |side: Option<ThreadFigures>| {
+            let left_out = unsampled(side.map_or(0, |side| side.unsampled));
+            cell(side, Unit::Cores, |side| side.cpu_cores) + &left_out
+        };
         let pair = |unit, pick| {
             format!("{} | {}", cell(row.before, unit, pick), cell(row.after, unit, pick))
         };
+        let cpu = format!("{} | {}", cores(row.before), cores(row.after));
         writeln!(
             out,
             "| {} | {} | {} | {} |",
             row.name.replace(['|', '\n', '\r', '`', '<'], " "),
-            pair(Unit::Cores, |side| side.cpu_cores),
+            cpu,
             pair(Unit::Share, |side| side.hold_share),
             pair(Unit::Share, |side| side.wait_share),
         )?;

@@ -44,6 +44,9 @@ pub struct FigureChange {
     pub difference: Option<f64>,
     /// That in terms of `before`: 0.5 is half as much again. Null as well where `before` is 0.
     pub change: Option<f64>,
+    /// Why either is not known, or what of it is not.
+    pub before_note: Option<String>,
+    pub after_note: Option<String>,
 }
 
 /// The threads of a name in both; null where there was none.
@@ -99,6 +102,8 @@ fn change(before: &Figure, after: &Figure) -> FigureChange {
         after: after.value,
         difference,
         change,
+        before_note: before.note.clone(),
+        after_note: after.note.clone(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Comparisons of generated sessions: differences are differences, and unknown stays unknown.
 
 use super::*;
-use crate::batch::Target;
+use crate::batch::{Batch, Target, ThreadFact, ThreadGil, ThreadKey};
 use crate::collect::generate::Scenario;
 use crate::store::Store;
 
@@ -75,4 +75,40 @@ fn what_is_not_known_is_null_and_a_dash() {
     let idle = |value| text(Unit::Cores, value);
     assert_eq!((idle(Some(0.0)), idle(None)), ("0.00".to_owned(), "–".to_owned()));
     assert_eq!(catalogue().len(), nothing.figures.len());
+}
+
+/// Two threads of one name, of which one came and went between two samples of CPU.
+#[test]
+fn a_sum_is_made_of_what_is_known_and_says_what_is_not() {
+    let mut store = store();
+    let known = store.snapshot().threads().find(|fact| fact.name == "cruncher-1").unwrap().clone();
+    let key = ThreadKey(9_999);
+    let brief = ThreadFact { key, thread_id: 9_999, ..known };
+    let gil = ThreadGil { key, acquires: 1, hold_ns: 5_000, ..Default::default() };
+    let at_ns = store.snapshot().range().end_ns;
+    let more = Batch { at_ns, threads: vec![brief], thread_gil: vec![gil], ..Default::default() };
+    store.apply(&more);
+    let side = || Side::of(&store.snapshot(), store.snapshot().range());
+    let comparison = compare(side(), side());
+    let row = comparison.threads.iter().find(|row| row.name == "cruncher-1").unwrap();
+    let sum = row.before.unwrap();
+    assert_eq!((sum.threads, sum.unsampled), (2, 1));
+    assert!(sum.cpu_cores.unwrap() > 0.0, "{sum:?}");
+    let mut text = Vec::new();
+    write_markdown(&comparison, &mut text).unwrap();
+    assert!(String::from_utf8(text).unwrap().contains("(without 1 unsampled)"));
+}
+
+#[test]
+fn what_is_not_known_of_cpu_has_its_reason() {
+    let mut store = Store::new(Target::default());
+    let scenario = Scenario { duration_ns: 5 * SECOND, ..Default::default() };
+    for batch in scenario.batches() {
+        store.apply(&Batch { gil: None, thread_gil: vec![], ..batch });
+    }
+    let side = || Side::of(&store.snapshot(), store.snapshot().range());
+    let comparison = compare(side(), side());
+    let holding = figure(&comparison, "cpu.holding");
+    assert_eq!((holding.before, holding.after), (None, None));
+    assert_eq!(holding.after_note.as_deref(), Some("the GIL was not watched"));
 }

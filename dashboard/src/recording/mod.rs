@@ -62,9 +62,15 @@ pub enum RecordingError {
     #[error("{path} is damaged ({what}); what precedes the damage can still be replayed")]
     Corrupt { path: PathBuf, what: String },
     #[error(
-        "{path} has format version {found}, this gilscope reads up to {known}; use a newer gilscope"
+        "{path} was made by a newer gilscope: it has format {found}, this one reads up to {known}; open it with the \
+         gilscope that made it, or a newer one"
     )]
     Future { path: PathBuf, found: i64, known: i64 },
+    #[error(
+        "{path} was made by another build of gilscope: it is of format {found}, but not as this build, which reads \
+         format {known}, knows it; open it with the gilscope that made it"
+    )]
+    OtherBuild { path: PathBuf, found: i64, known: i64 },
     #[error("cannot read {path}: {cause}")]
     Read { path: PathBuf, cause: rusqlite::Error },
 }

@@ -1,7 +1,21 @@
-//! Batches as older formats wrote them.
+//! What older formats and other builds wrote: whether it can be read, and batches as they wrote them.
 
+use super::schema::{FORMAT_WITH_FRAMES, FORMAT_WITH_LAYOUT, LAYOUT};
 use crate::batch::*;
+use rusqlite::{Connection, OptionalExtension as _};
 use std::collections::BTreeMap;
+
+/// Whether a file of this version looks as this build knows it. Builds between two versions may have written
+/// others: of what followed the frames in version 4 the imports came last.
+pub fn is_known(db: &Connection, version: i64) -> rusqlite::Result<bool> {
+    if version >= FORMAT_WITH_LAYOUT {
+        let sql = "SELECT value FROM meta WHERE key = 'layout'";
+        let found = db.query_row(sql, [], |row| row.get::<_, String>(0)).optional()?;
+        return Ok(found.as_deref() == Some(LAYOUT));
+    }
+    let sql = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'imports')";
+    Ok(version < FORMAT_WITH_FRAMES || db.query_row(sql, [], |row| row.get(0))?)
+}
 
 /// The fields of a [`Batch`] before it had frames, in their order. Fields of a tuple in a tuple follow each other, so this
 /// is one row of seventeen.

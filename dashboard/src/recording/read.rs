@@ -2,7 +2,7 @@
 
 use super::rows::unsigned;
 use super::schema::{APPLICATION_ID, FORMAT_VERSION};
-use super::{RecordingError, chunk};
+use super::{RecordingError, chunk, older};
 use crate::batch::{Batch, Target};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::fs::File;
@@ -38,6 +38,10 @@ impl Recording {
         if found > FORMAT_VERSION {
             let known = FORMAT_VERSION;
             return Err(RecordingError::Future { path: path.into(), found, known });
+        }
+        if !older::is_known(&db, found).map_err(read)? {
+            let known = FORMAT_VERSION;
+            return Err(RecordingError::OtherBuild { path: path.into(), found, known });
         }
         let target = read_target(&db).map_err(read)?;
         // Not how many: counting them would read the whole file.

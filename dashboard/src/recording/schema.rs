@@ -7,17 +7,24 @@
 pub const APPLICATION_ID: i64 = 0x4749_4C53;
 
 /// Goes up when a table or the encoding of a chunk changes; there is a test on that.
-pub const FORMAT_VERSION: i64 = 4;
+pub const FORMAT_VERSION: i64 = 5;
+
+/// What the tables and the encoding of a batch look like, as a digest; in `meta`, since a build between two
+/// versions may have another one under the same number. A test says what it has to be.
+pub const LAYOUT: &str = "f601b7fd1727747b";
 
 /// From this version on chunks say when their events were.
 pub const FORMAT_WITH_EVENT_TIMES: i64 = 3;
+
+/// From this version on the file tells its layout; before, builds of one version could differ.
+pub const FORMAT_WITH_LAYOUT: i64 = 5;
 
 /// From this version on batches have what is kept for frames.
 pub const FORMAT_WITH_FRAMES: i64 = 4;
 
 /// See the module's text.
 pub const TABLES: &str = "
-CREATE TABLE meta (          -- about the file: 'gilscope_version', 'finished' ('yes' after a clean end)
+CREATE TABLE meta (          -- about the file: 'gilscope_version', 'layout', 'finished' ('yes' after a clean end)
     key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE target (        -- one row: who was watched
     pid INTEGER, python_version TEXT, executable TEXT,

@@ -4,7 +4,7 @@ mod full;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 
-use super::schema::FORMAT_VERSION;
+use super::schema::{FORMAT_VERSION, LAYOUT, TABLES};
 use super::*;
 use crate::batch::*;
 use crate::collect::generate::Scenario;
@@ -105,7 +105,7 @@ fn files_that_are_no_recordings_say_what_they_are() {
     assert!(with(&whole[..whole.len() / 2]).contains("cut short"));
     let mut future = whole.clone();
     future[60..64].copy_from_slice(&99u32.to_be_bytes()); // user_version, fileformat.html 1.3
-    assert!(with(&future).contains("version 99") && with(&future).contains("newer gilscope"));
+    assert!(with(&future).contains("format 99") && with(&future).contains("a newer gilscope"));
     let mut other = whole.clone();
     other[68..72].fill(0); // application_id
     assert!(with(&other).contains("no gilscope recording"));
@@ -276,11 +276,35 @@ fn batches_of_the_format_before_frames_are_read() {
 }
 
 /// If this fails, old recordings can no longer be read as they were written: raise
-/// `FORMAT_VERSION`, then put the new digest here.
+/// `FORMAT_VERSION`, then put the new digest here and into `LAYOUT`.
 #[test]
-fn the_encoding_of_a_batch_belongs_to_the_format_version() {
+fn tables_and_the_encoding_of_a_batch_belong_to_the_format_version() {
     let bytes = postcard::to_allocvec(&full_batch()).unwrap();
     assert_eq!(postcard::from_bytes::<Batch>(&bytes).unwrap(), full_batch());
-    let digest = hex::encode(Sha256::digest(bytes));
-    assert_eq!((FORMAT_VERSION, &digest[..16]), (4, "77f112ec81e3abb0"));
+    let digest = hex::encode(Sha256::new().chain_update(TABLES).chain_update(bytes).finalize());
+    assert_eq!(&digest[..16], LAYOUT);
+    assert_eq!((FORMAT_VERSION, LAYOUT), (5, "f601b7fd1727747b"));
+}
+
+#[test]
+fn recordings_of_other_builds_are_told_apart_from_damaged_ones() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("a.gilscope");
+    let change = |sql: &str| {
+        let _ = std::fs::remove_file(&path);
+        record(&path, &scenario(5));
+        rusqlite::Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        Recording::open(&path)
+    };
+    let is_told = |opened: Result<Recording, RecordingError>, format: &str| {
+        let told = opened.unwrap_err().to_string();
+        assert!(told.contains("made by another build") && told.contains(format), "{told}");
+        assert!(told.contains("reads format 5") && told.contains("that made it"), "{told}");
+    };
+    is_told(change("UPDATE meta SET value = 'other' WHERE key = 'layout'"), "of format 5");
+    is_told(change("DELETE FROM meta WHERE key = 'layout'"), "of format 5");
+    // Version 4 as it was before imports were in it, and as it was last.
+    is_told(change("DROP TABLE imports; PRAGMA user_version = 4"), "of format 4");
+    let last = change("DELETE FROM meta WHERE key = 'layout'; PRAGMA user_version = 4").unwrap();
+    assert!(last.batches().all(|batch| batch.is_ok()));
 }

@@ -4,7 +4,7 @@
 //! cumulative, so that costs resolution, and events beyond a bound, which are counted as lost.
 
 use super::rows::{Rows, signed, write_target};
-use super::schema::{APPLICATION_ID, FORMAT_VERSION, TABLES};
+use super::schema::{APPLICATION_ID, FORMAT_VERSION, LAYOUT, TABLES};
 use super::state::Keeper;
 use super::{RecordingError, chunk};
 use crate::batch::{Batch, Event, Target};
@@ -220,6 +220,7 @@ fn prepare(path: &Path, target: &Target) -> rusqlite::Result<Connection> {
     write_target(&tx, target)?;
     let meta = "INSERT INTO meta VALUES (?, ?)";
     tx.execute(meta, params!["gilscope_version", env!("CARGO_PKG_VERSION")])?;
+    tx.execute(meta, params!["layout", LAYOUT])?;
     tx.commit()?;
     Ok(db)
 }

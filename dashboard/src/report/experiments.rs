@@ -23,7 +23,8 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
         ("forced releases", &|f| (Some(f.releases_forced_per_s), rate(f.releases_forced_per_s))),
         ("CPU threads: GIL held", &|f| (Some(f.cpu_held_share), percent(f.cpu_held_share))),
         ("CPU threads: cores used", &|f| {
-            (f.cpu_cores, f.cpu_cores.map_or(UNKNOWN.into(), |cores| format!("{cores:.2}")))
+            let text = f.cpu_cores.map_or(UNKNOWN.into(), |cores| format!("{cores:.2}"));
+            (f.cpu_cores, text + &unsampled(f.cpu_threads_unsampled))
         }),
         ("CPU threads: lost to switching", &|f| {
             (None, f.cpu_switching_share.map_or(UNKNOWN.into(), percent))
@@ -45,6 +46,14 @@ pub fn rows(experiment: &Experiment) -> Vec<Row> {
         [name.to_owned(), before.1, after.1, factor]
     };
     lines.into_iter().map(row).collect()
+}
+
+/// What a sum of CPU leaves out, after the sum.
+pub fn unsampled(threads: usize) -> String {
+    match threads {
+        0 => String::new(),
+        n => format!(" (without {n} unsampled)"),
+    }
 }
 
 /// For a terminal.

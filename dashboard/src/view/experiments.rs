@@ -45,8 +45,10 @@ pub struct Figures {
     /// Of threads that are CPU threads before the change: share of the time with the GIL, cores used.
     pub cpu_threads: usize,
     pub cpu_held_share: f64,
-    /// Null without samples of CPU.
+    /// Of those whose CPU was sampled; null if none was.
     pub cpu_cores: Option<f64>,
+    /// CPU threads that are not in `cpu_cores`: they lived between two samples.
+    pub cpu_threads_unsampled: usize,
     /// Part of the CPU threads' time with or waiting for the GIL in which they waited and nobody held it.
     pub cpu_switching_share: Option<f64>,
     /// Thread states made, and chunks mapped for them; null if they are not watched.
@@ -114,7 +116,8 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range, classes: &Classes) -> Opti
     };
     let contended = sum(&io, |gil| gil.acquires_contended);
     let (held, waited) = (sum(&cpu, |gil| gil.hold_ns), sum(&cpu, |gil| gil.wait_ns));
-    let cpu_ns: Option<u64> = cpu.iter().map(|row| row.cpu.as_ref().map(|cpu| cpu.cpu_ns)).sum();
+    let sampled: Vec<u64> = cpu.iter().filter_map(|row| Some(row.cpu?.cpu_ns)).collect();
+    let cpu_ns = (!sampled.is_empty() || cpu.is_empty()).then(|| total(sampled.iter().copied()));
     let states = snapshot.states(range).map(|states| states.all);
     Some(Figures {
         range: totals.range,
@@ -130,6 +133,7 @@ pub fn figures(snapshot: &Snapshot<'_>, range: Range, classes: &Classes) -> Opti
         cpu_threads: cpu.len(),
         cpu_held_share: held as f64 / 1e9 / seconds,
         cpu_cores: cpu_ns.map(|ns| ns as f64 / 1e9 / seconds),
+        cpu_threads_unsampled: cpu.len() - sampled.len(),
         cpu_switching_share: (held + waited > 0)
             .then(|| sum(&cpu, |gil| gil.wait_free_ns) as f64 / (held + waited) as f64),
         states_made_per_s: states.map(|all| per_s(all.created())),

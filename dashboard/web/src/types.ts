@@ -200,11 +200,16 @@ export interface FigureChange {
   after: number | null;
   difference: number | null;
   change: number | null;
+  /** Why either is not known, or what of it is not. */
+  before_note: string | null;
+  after_note: string | null;
 }
 
 export interface ThreadFigures {
   threads: number;
   cpu_cores: number | null;
+  /** Threads that are not in `cpu_cores`. */
+  unsampled: number;
   hold_share: number | null;
   wait_share: number | null;
   inflicted_share: number | null;

@@ -7,7 +7,7 @@ import { stackSpec } from "../charts/stack";
 import type { Context } from "../context";
 import { h, setText } from "../dom";
 import { figure, percent, signed } from "../format";
-import type { Comparison, FigureChange, Frame, Pin, Range, Session, ThreadChange } from "../types";
+import type { Comparison, FigureChange, Frame, Pin, Range, Session, ThreadChange, ThreadFigures } from "../types";
 import { exportButtons, panel } from "./panel";
 import { spanText } from "./spanbar";
 import { Table, type Column } from "./table";
@@ -95,12 +95,24 @@ class Side {
   }
 }
 
+/** A figure of which something is not known has a star; what, is its tooltip. */
+function noted(cell: HTMLTableCellElement, text: string, note: string | null): void {
+  setText(cell, note ? `${text} *` : text);
+  cell.title = note ?? "";
+}
+
+function leftOut(figures: ThreadFigures | null): string | null {
+  return figures?.unsampled ? `without ${figures.unsampled} of ${figures.threads} threads, which lived between two samples of CPU` : null;
+}
+
 function figureColumns(): Column<FigureChange>[] {
   const numeric = true;
   return [
     { key: "order", label: "Figure", title: "What is compared", text: (row) => row.title, sort: () => 0 },
-    { key: "before", label: "Before", title: "In the pinned span", numeric, text: (row) => figure(row.unit, row.before), sort: (row) => row.before },
-    { key: "after", label: "After", title: "In the span in view or selected", numeric, text: (row) => figure(row.unit, row.after), sort: (row) => row.after },
+    { key: "before", label: "Before", title: "In the pinned span", numeric, text: (row) => figure(row.unit, row.before), sort: (row) => row.before,
+      dress: (cell, row) => noted(cell, figure(row.unit, row.before), row.before_note) },
+    { key: "after", label: "After", title: "In the span in view or selected", numeric, text: (row) => figure(row.unit, row.after), sort: (row) => row.after,
+      dress: (cell, row) => noted(cell, figure(row.unit, row.after), row.after_note) },
     { key: "difference", label: "Difference", title: "After less before", numeric,
       text: (row) => signed(row.difference, (size) => figure(row.unit, size)), sort: (row) => row.difference },
     { key: "change", label: "Change", title: "The difference in terms of before", numeric,
@@ -114,8 +126,10 @@ function threadColumns(): Column<ThreadChange>[] {
     before?.cpu_cores == null && after?.cpu_cores == null ? null : (after?.cpu_cores ?? 0) - (before?.cpu_cores ?? 0);
   return [
     { key: "name", label: "Threads", title: "By name: of several with one name, the sum", text: (row) => row.name, sort: (row) => row.name },
-    { key: "cpu_before", label: "CPU before", title: "Cores", numeric, text: (row) => figure("cores", row.before?.cpu_cores), sort: (row) => row.before?.cpu_cores ?? null },
-    { key: "cpu_after", label: "after", title: "Cores", numeric, text: (row) => figure("cores", row.after?.cpu_cores), sort: (row) => row.after?.cpu_cores ?? null },
+    { key: "cpu_before", label: "CPU before", title: "Cores", numeric, text: (row) => figure("cores", row.before?.cpu_cores), sort: (row) => row.before?.cpu_cores ?? null,
+      dress: (cell, row) => noted(cell, figure("cores", row.before?.cpu_cores), leftOut(row.before)) },
+    { key: "cpu_after", label: "after", title: "Cores", numeric, text: (row) => figure("cores", row.after?.cpu_cores), sort: (row) => row.after?.cpu_cores ?? null,
+      dress: (cell, row) => noted(cell, figure("cores", row.after?.cpu_cores), leftOut(row.after)) },
     { key: "change", label: "Difference", title: "Cores more or less", numeric,
       text: (row) => signed(change(row), (size) => figure("cores", size)), sort: (row) => Math.abs(change(row) ?? 0) },
     { key: "held_before", label: "Held before", title: "Share of the time with the GIL", numeric, text: (row) => percent(row.before?.hold_share), sort: (row) => row.before?.hold_share ?? null },
