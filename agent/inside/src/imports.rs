@@ -35,7 +35,8 @@ pub(crate) fn begin_late(api: &Api, version: Version) {
 
 fn begin(api: &Api, version: Version, early: bool) {
     let runtime = (api.runtime != 0).then_some(api.runtime);
-    imports::begin(&HOT, PythonLayout::choose(&Own, version, runtime), api.code_type, early);
+    let layout = PythonLayout::choose(&Own, version, runtime);
+    imports::begin(&HOT, layout, api.code_type, version, early);
 }
 
 static SIGACTION: Hook =

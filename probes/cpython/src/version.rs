@@ -32,6 +32,13 @@ impl Version {
         self.0 >= Self::new(3, 11, 0).0
     }
 
+    /// Its allocators' blocks begin at multiples of so many bytes (`ALIGNMENT` in `Objects/obmalloc.c`, 16 from
+    /// 3.8 on; some late releases before it, too, for which 8 is also true).
+    #[must_use]
+    pub const fn block_spacing(self) -> u32 {
+        if self.0 >= Self::new(3, 8, 0).0 { 16 } else { 8 }
+    }
+
     /// The first number.
     #[must_use]
     pub const fn major(self) -> u8 {

@@ -23,6 +23,7 @@ use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{Relaxed, Release, SeqCst},
 };
+use cpython::Version;
 use cpython::layout::{Layout, Unknown};
 use seats::Seat;
 use wire::imports::{Import, ImportTotals, bytes, state, status};
@@ -34,19 +35,25 @@ static SESSIONS: AtomicU32 = AtomicU32::new(0);
 
 /// Begins to record. With the GIL; the segment is adopted. `early` if the program has not begun yet: then
 /// allocators are watched too, as nobody is on the way through them.
-pub fn begin(hot: &'static Hot, layout: Result<Layout, Unknown>, code_type: u64, early: bool) {
+pub fn begin(
+    hot: &'static Hot,
+    layout: Result<Layout, Unknown>,
+    code_type: u64,
+    version: Version,
+    early: bool,
+) {
     let totals = hot.import_totals();
     seats::clear();
     importer::prove(layout, code_type);
     hot.importing.store(0, Relaxed);
     hot.imports_session.store(SESSIONS.fetch_add(1, Relaxed) + 1, Relaxed);
-    totals.bytes_status.store(watch_bytes(early), Relaxed);
+    totals.bytes_status.store(watch_bytes(version, early), Relaxed);
     let done = API.is_complete() && hooks::put_in();
     totals.status.store(if done { status::RECORDING } else { status::NO_IMPORTER }, Release);
     hot.imports.store(u32::from(done), SeqCst);
 }
 
-fn watch_bytes(early: bool) -> u32 {
+fn watch_bytes(version: Version, early: bool) -> u32 {
     if API.is_python2() {
         return bytes::NO_HOOKS;
     }
@@ -54,7 +61,7 @@ fn watch_bytes(early: bool) -> u32 {
         blocks::forget();
         return bytes::LATE;
     }
-    if !blocks::make() {
+    if !blocks::make(version.block_spacing()) {
         return bytes::NO_MEMORY;
     }
     if allocators::begin() { bytes::WATCHED } else { bytes::NO_HOOKS }
