@@ -199,6 +199,8 @@ async fn hostile(hub: &HubHandle) -> anyhow::Result<()> {
             .codes
             .iter_mut()
             .for_each(|code| code.function = HOSTILE[code.code as usize % HOSTILE.len()].into());
+        let imports = batch.imports.iter_mut().flat_map(|sample| &mut sample.imports);
+        imports.for_each(|fact| fact.name = HOSTILE[fact.number as usize % HOSTILE.len()].into());
         batch.marks.iter_mut().for_each(|mark| mark.name = HOSTILE[0].into());
         batch.lost.insert("ring_full".into(), 12_345);
         batch.notes.insert("tstate".into(), HOSTILE[1].into());

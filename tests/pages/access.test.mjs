@@ -10,7 +10,7 @@ const skip = obstacle ?? false;
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const PAGES = [
-  "#/overview?s=2&last=0", "#/targets", "#/gil?s=2&last=0", "#/cpu?s=3&last=0", "#/cpu?s=2&last=0&tables=cpu",
+  "#/overview?s=2&last=0", "#/targets", "#/gil?s=2&last=0", "#/imports?s=2&last=0", "#/cpu?s=3&last=0", "#/cpu?s=2&last=0&tables=cpu",
   "#/gil?s=2&last=0&tables=held,lanes,gil-wait",
   "#/cpu?s=2&last=0&split=1&sel=9000000000-12000000000&pin=2-1000000000-5000000000",
 ];

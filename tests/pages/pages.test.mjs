@@ -102,6 +102,29 @@ describe("pages", { skip, concurrency: false }, () => {
     assert.match(await text("main:not([hidden]) .figure-row"), /Idle\s+\d/);
   });
 
+  test("the Imports page says what the report says, by memory and by time", async () => {
+    await open("#/imports?s=2&last=0", "[aria-label='imports table'] tbody tr");
+    const { imports } = await api(server, "/api/sessions/2/report.json");
+    const dearest = (of) => imports.modules.reduce((a, b) => (b[of] > a[of] ? b : a)).name;
+    const tops = () => page.$$eval("main:not([hidden]) .flame-box.level-1", (all) => all.map((box) => box.textContent));
+    const outer = (of) => imports.modules.filter((row) => row.parent === null).sort((a, b) => b[of] - a[of]).map((row) => row.name);
+    assert.equal((await drawn("main:not([hidden]) canvas")).length, 1);
+    assert.ok((await text("[aria-label='imports table'] tbody tr")).startsWith(dearest("bytes_self")));
+    assert.match(await text("main:not([hidden]) .figure-row"), new RegExp(`Imports\\s+${imports.count}\\s`));
+    assert.deepEqual(await tops(), outer("bytes"), "widest first");
+    await page.getByRole("button", { name: "Time", exact: true }).first().click();
+    await address(/f\.weight=time/);
+    await until("by time", tops, (names) => names.join() === outer("time_ns").join());
+    await page.getByRole("button", { name: /^asyncio: / }).click();
+    await until("one box", tops, (names) => names.join() === "asyncio");
+    await page.getByRole("searchbox", { name: "Search imports" }).fill("json");
+    const found = imports.modules.filter((row) => [row.name, row.importer].some((each) => each.includes("json")));
+    await until("what is found", () => page.locator("[aria-label='imports table'] tbody tr").count(), (n) => n === found.length);
+    await page.getByRole("searchbox", { name: "Search imports" }).fill("no such module");
+    assert.match(await text("[aria-label='imports table'] .empty-line"), /No import has that/);
+    await page.screenshot({ path: `${SHOTS}/imports.png`, fullPage: true });
+  });
+
   test("tables sort by their headings, and the address keeps it", async () => {
     await open("#/gil?s=2&last=0", "[aria-label='threads_gil table'] tbody tr");
     const held = page.locator("[aria-label='threads_gil table'] th button", { hasText: "Held" });
@@ -199,7 +222,7 @@ describe("pages", { skip, concurrency: false }, () => {
   });
 
   test("names that are attacks are shown as names", async () => {
-    for (const name of ["overview", "cpu", "gil", "frames", "targets"]) {
+    for (const name of ["overview", "cpu", "gil", "frames", "imports", "targets"]) {
       await open(`#/${name}?s=3&last=0`, "main:not([hidden]) td, main:not([hidden]) dd");
       await page.waitForTimeout(300);
       assert.equal(await page.evaluate(() => window.pwned), undefined, name);
@@ -210,7 +233,7 @@ describe("pages", { skip, concurrency: false }, () => {
 
   test("every action has a key", async () => {
     await open("#/overview?s=1", ".spark canvas");
-    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "states"], ["5", "frames"], ["6", "targets"], ["1", "overview"]]) {
+    for (const [key, name] of [["2", "cpu"], ["3", "gil"], ["4", "states"], ["5", "frames"], ["6", "imports"], ["7", "targets"], ["1", "overview"]]) {
       await page.keyboard.press(key);
       await address(new RegExp(`#/${name}`));
     }
@@ -228,7 +251,7 @@ describe("pages", { skip, concurrency: false }, () => {
   });
 
   test("nothing is wider than the window, in both themes and sizes", async () => {
-    const pages = { overview: "s=1", cpu: "s=1", gil: "s=2&last=0", frames: "s=1", targets: "", hostile: "s=3&last=0", wide: "s=4&last=0" };
+    const pages = { overview: "s=1", cpu: "s=1", gil: "s=2&last=0", frames: "s=1", imports: "s=2&last=0", targets: "", hostile: "s=3&last=0", wide: "s=4&last=0" };
     const paths = { hostile: "cpu", wide: "cpu" };
     for (const [width, height] of [[1440, 900], [900, 700], [390, 844]]) {
       await page.setViewportSize({ width, height });

@@ -48,6 +48,13 @@ describe("a real process", { skip, concurrency: false }, () => {
     assert.ok(parts["holding the GIL"] > parts["running without it"], JSON.stringify(parts));
   });
 
+  test("a page whose probe is off says how to put it on", async () => {
+    await page.goto(`${daemon.origin}/#/imports?s=1`);
+    const empty = page.locator("[data-page=imports] .empty");
+    await empty.waitFor();
+    assert.match(await empty.innerText(), /gilscope run --probes gil,cpu,imports/);
+  });
+
   test("a pinned span stands beside another, with differences", async () => {
     const { range } = await api("/api/sessions/1");
     const middle = Math.round((range.start_ns + range.end_ns) / 2);

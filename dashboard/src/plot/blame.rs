@@ -2,27 +2,12 @@
 //! function, line.
 
 use super::canvas::{self, *};
+use super::flame::{NARROWEST_PX, ROW_PX, draw_box};
 use super::table::{Table, known};
 use super::{Plot, PlotError};
 use crate::store::{BlameRow, Range, Snapshot};
 use crate::units::{self, base_name};
-use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 use std::collections::BTreeMap;
-
-/// Narrower boxes are left out: they would be lines.
-const NARROWEST_PX: f64 = 1.5;
-/// Narrower ones have no name: nothing that can be read fits in.
-const NAMED_PX: i32 = 28;
-const ROW_PX: i32 = 34;
-/// One a level, from the top; dark text can be read on each.
-const COLORS: [RGBColor; 5] = [
-    RGBColor(0xDF, 0xE3, 0xE8),
-    RGBColor(0xEE, 0xB7, 0x9D),
-    RGBColor(0xF3, 0xC9, 0xB5),
-    RGBColor(0xF0, 0xBF, 0xA8),
-    RGBColor(0xF8, 0xDD, 0xD0),
-];
 
 #[derive(Default)]
 struct Node {
@@ -86,15 +71,7 @@ fn draw_node(
     depth: usize,
     (left, width): (f64, f64),
 ) -> Drawn {
-    let (top, gap) = (px(16 + ROW_PX * depth as i32), px(1));
-    let corners = [(left as i32, top), ((left + width) as i32 - gap, top + px(ROW_PX) - gap)];
-    area.draw(&Rectangle::new(corners, COLORS[depth.min(4)].filled())).map_err(failed)?;
-    if width > f64::from(px(NAMED_PX)) {
-        let style = anchored(12.0, INK, HPos::Left, VPos::Center);
-        let words = fit(area, name, &style, width as i32 - px(12));
-        let place = (left as i32 + px(6), top + px(ROW_PX) / 2);
-        area.draw_text(&words, &style, place).map_err(failed)?;
-    }
+    draw_box(area, name, depth, (left, width), px(ROW_PX))?;
     let mut children: Vec<_> = node.children.iter().collect();
     children.sort_by_key(|(_, child)| std::cmp::Reverse(child.wait_ns));
     let mut at = left;

@@ -12,12 +12,12 @@ use plotters::prelude::*;
 const PIXELS: usize = 480;
 
 /// As on the pages: dashboard/web/src/style.css, `--memory` and `--cpu`.
-const RSS: RGBColor = RGBColor(0x17, 0x77, 0x65);
+pub const RSS: RGBColor = RGBColor(0x17, 0x77, 0x65);
 const USS: RGBColor = RGBColor(0x8C, 0xC6, 0xB8);
 const THREADS: RGBColor = RGBColor(0x44, 0x50, 0x5E);
 
 /// Null without a single sample.
-fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<ProcessSeries> {
+pub fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<ProcessSeries> {
     let series = snapshot.process(range, PIXELS);
     series.rss_bytes.iter().any(Option::is_some).then_some(series)
 }
@@ -68,7 +68,7 @@ fn draw_both(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &ProcessSeries) -
 }
 
 /// Areas over each other; where a figure is not known there is a gap.
-fn draw_one(
+pub fn draw_one(
     area: &Area<'_>,
     snapshot: &Snapshot<'_>,
     series: &ProcessSeries,

@@ -8,10 +8,13 @@ mod blame;
 mod canvas;
 mod classes;
 mod cpu;
+mod flame;
 mod frames_by_module;
 mod frames_resident;
 mod handoffs;
 mod histogram;
+mod imports_icicle;
+mod imports_memory;
 mod lanes;
 mod memory;
 mod patterns;
@@ -64,6 +67,10 @@ pub enum Plot {
     TstateRate,
     /// What one cycle through a temporary thread state takes.
     TstateCost,
+    /// What was imported by what, by memory or time.
+    ImportsIcicle,
+    /// The process's memory, and what imports keep of it.
+    ImportsMemory,
 }
 
 /// A form that a plot can take.
@@ -86,7 +93,7 @@ pub enum PlotError {
 }
 
 impl Plot {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Cpu,
         Self::CpuParts,
         Self::GilUtilization,
@@ -103,6 +110,8 @@ impl Plot {
         Self::FramesByModule,
         Self::TstateRate,
         Self::TstateCost,
+        Self::ImportsIcicle,
+        Self::ImportsMemory,
     ];
 
     pub fn name(self) -> &'static str {
@@ -123,6 +132,8 @@ impl Plot {
             Self::FramesByModule => "frames-by-module",
             Self::TstateRate => "tstate-rate",
             Self::TstateCost => "tstate-cost",
+            Self::ImportsIcicle => "imports-icicle",
+            Self::ImportsMemory => "imports-memory",
         }
     }
 
@@ -148,6 +159,8 @@ impl Plot {
             Self::FramesByModule => "Frames by module",
             Self::TstateRate => "Thread states made",
             Self::TstateCost => "Cost of a temporary thread state",
+            Self::ImportsIcicle => "Imports",
+            Self::ImportsMemory => "Memory while it imports",
         }
     }
 
@@ -162,11 +175,13 @@ impl Plot {
             Self::Cpu | Self::CpuParts | Self::Memory => "process",
             Self::FramesResident | Self::FramesByModule => "frames",
             Self::TstateRate | Self::TstateCost => "thread_states",
+            Self::ImportsIcicle | Self::ImportsMemory => "imports",
             _ => "gil",
         };
         let notes = snapshot.notes();
         // Thread states stand on the GIL probe.
-        let of_gil = || (section != "process").then(|| notes.get("gil")).flatten();
+        let of_gil =
+            || (!matches!(section, "process" | "imports")).then(|| notes.get("gil")).flatten();
         let known = notes.get(section).or_else(of_gil).cloned();
         let reason = known.unwrap_or_else(|| "nothing was recorded in this range".into());
         PlotError::NoData { plot: self.name(), reason }
@@ -240,6 +255,8 @@ pub fn svg(
         Plot::FramesResident => frames_resident::draw(snapshot, range),
         Plot::FramesByModule => frames_by_module::draw(snapshot, range),
         Plot::TstateRate | Plot::TstateCost => states::draw(snapshot, plot, range),
+        Plot::ImportsIcicle => imports_icicle::draw(snapshot, range),
+        Plot::ImportsMemory => imports_memory::draw(snapshot, range),
     };
     drawn.unwrap_or_else(|| Err(plot.no_data(snapshot)))
 }
@@ -264,6 +281,8 @@ fn table(
         Plot::FramesResident => frames_resident::table(snapshot, range),
         Plot::FramesByModule => frames_by_module::table(snapshot, range),
         Plot::TstateRate | Plot::TstateCost => states::table(snapshot, range),
+        Plot::ImportsIcicle => imports_icicle::table(snapshot, range),
+        Plot::ImportsMemory => imports_memory::table(snapshot, range),
     };
     table.ok_or_else(|| plot.no_data(snapshot))
 }

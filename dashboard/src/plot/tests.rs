@@ -1,7 +1,7 @@
 //! Plots of generated sessions: drawn whole, with the words and figures that belong there.
 
 use super::*;
-use crate::batch::{Batch, Mark, Target};
+use crate::batch::{Batch, ImportFact, ImportsSample, Mark, Target};
 use crate::collect::generate::Scenario;
 use crate::store::Store;
 
@@ -121,7 +121,8 @@ fn csv_of_the_others_agrees_with_the_totals() {
 #[test]
 fn no_data_is_an_error_that_says_why() {
     let mut store = Store::new(Target::default());
-    let notes = ["gil", "frames"].map(|of| (of.to_owned(), "the probe was off".to_owned()));
+    let notes =
+        ["gil", "frames", "imports"].map(|of| (of.to_owned(), "the probe was off".to_owned()));
     store.apply(&Batch { notes: notes.into(), ..Default::default() });
     let snapshot = store.snapshot();
     for plot in Plot::ALL {
@@ -155,6 +156,40 @@ fn csv_of_memory_says_what_was_sampled_and_classes_sum_to_the_threads() {
     assert!(inflicted.is_sorted_by(|a, b| a >= b), "{classes:?}");
 }
 
+#[test]
+fn imports_add_up_on_paper_and_any_depth_can_be_drawn() {
+    let scenario = Scenario { duration_ns: 5_000_000_000, ..Default::default() };
+    let of = store(&scenario);
+    let snapshot = of.snapshot();
+    let all = snapshot.imports(snapshot.range()).unwrap();
+    let rows = |plot| -> Vec<Vec<String>> {
+        let text = bytes(&snapshot, plot, Format::Csv);
+        let mut csv = csv::Reader::from_reader(&text[..]);
+        csv.records().map(|row| row.unwrap().iter().map(String::from).collect()).collect()
+    };
+    let icicle = rows(Plot::ImportsIcicle);
+    let sum: i64 = icicle.iter().map(|row| row[11].parse::<i64>().unwrap()).sum();
+    assert_eq!((icicle.len(), Some(sum)), (all.rows.len(), all.total_bytes));
+    let memory = rows(Plot::ImportsMemory);
+    assert_eq!(memory.last().unwrap()[2], sum.to_string(), "all had ended by the end");
+    // A chain that no stack would bear, of a target that lies.
+    let fact = |number: u32| ImportFact {
+        number,
+        parent: number - 1,
+        bytes: Some(1),
+        time_ns: Some(1),
+        ..Default::default()
+    };
+    let imports = (1..=16_000).map(fact).collect();
+    let mut deep = store(&scenario);
+    deep.apply(&Batch {
+        imports: Some(ImportsSample { bytes_known: true, imports }),
+        ..Default::default()
+    });
+    let snapshot = deep.snapshot();
+    svg(&snapshot, Plot::ImportsIcicle, snapshot.range(), None).unwrap();
+}
+
 /// Names come from the target: they may be long, hostile or empty.
 #[test]
 fn hostile_names_cannot_break_a_picture() {
@@ -165,6 +200,9 @@ fn hostile_names_cannot_break_a_picture() {
         for fact in &mut batch.threads {
             fact.name =
                 names[fact.key.0 as usize % names.len()].repeat(1 + fact.key.0 as usize * 9);
+        }
+        for fact in batch.imports.iter_mut().flat_map(|sample| &mut sample.imports) {
+            fact.name = names[fact.number as usize % names.len()].into();
         }
         store.apply(&batch);
     }

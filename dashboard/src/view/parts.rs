@@ -7,7 +7,7 @@ use super::{Frame, SessionView, View};
 use crate::batch::ThreadKind;
 use crate::findings::findings;
 use crate::hub::SessionId;
-use crate::report::frames;
+use crate::report::{frames, imports};
 use crate::store::{
     CpuSeries, FramesFigures, FramesSeries, GilSeries, Pixels, ProcessSeries, Range, Snapshot,
     StateSeries,
@@ -26,6 +26,7 @@ pub enum Page {
     Cpu,
     Gil,
     Frames,
+    Imports,
     States,
 }
 
@@ -80,6 +81,7 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
         Page::Frames => {
             parts.push(("frames", frames_of(id, snapshot.frames_series(charted, view.px()))));
         }
+        Page::Imports => parts.push(process()),
         Page::States => {
             let foreign =
                 |key| snapshot.thread(key).is_some_and(|thread| thread.kind == ThreadKind::Foreign);
@@ -92,6 +94,12 @@ pub fn parts(wish: Wish, id: SessionId, snapshot: &Snapshot<'_>, tables: bool) -
         _ if !tables => {}
         Page::Frames => {
             parts.push(table("kept", json!(frames::build(snapshot, range, |at_ns| at_ns as i64))));
+        }
+        // Most programs import when they begin: without a selection it is the whole session's imports.
+        Page::Imports => {
+            let found = snapshot.imports(select.unwrap_or(whole));
+            let told = found.map(|rows| imports::imports(rows, |at_ns| at_ns as i64));
+            parts.push(table("imports", json!(told)));
         }
         Page::Overview => {
             parts.extend([table("findings", json!(findings(snapshot, range))), blame()]);

@@ -2,7 +2,7 @@
 
 import type { Page, Pin, Range } from "./types";
 
-export const PAGES: Page[] = ["overview", "cpu", "gil", "states", "frames", "targets", "experiments"];
+export const PAGES: Page[] = ["overview", "cpu", "gil", "states", "frames", "imports", "targets", "experiments"];
 /** Spans to follow, s; 0 is the whole session. */
 export const SPANS = [30, 120, 600, 3600, 0];
 export const SPAN_DEFAULT = 120;

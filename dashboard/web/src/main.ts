@@ -12,6 +12,7 @@ import { CpuPage } from "./pages/cpu";
 import { ExperimentsPage } from "./pages/experiments";
 import { FramesPage } from "./pages/frames";
 import { GilPage } from "./pages/gil";
+import { ImportsPage } from "./pages/imports";
 import { OverviewPage } from "./pages/overview";
 import { StatesPage } from "./pages/states";
 import { TargetsPage } from "./pages/targets";
@@ -43,7 +44,7 @@ const drawn = new Seen();
 
 const shell = new Shell({ help: showKeys, mark, pause: () => withSession(span.pause) });
 const targets = new TargetsPage();
-const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), states: new StatesPage(), frames: new FramesPage(), experiments: new ExperimentsPage() };
+const pages: Record<string, PageView> = { overview: new OverviewPage(), cpu: new CpuPage(), gil: new GilPage(), states: new StatesPage(), frames: new FramesPage(), imports: new ImportsPage(), experiments: new ExperimentsPage() };
 Object.entries(pages).forEach(([name, page]) => { page.element.dataset.page = name; });
 const waiting = new Waiting();
 const views = [waiting.element, targets.element, ...Object.values(pages).map((page) => page.element)];

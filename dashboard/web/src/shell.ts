@@ -11,7 +11,7 @@ import { getView, PAGES, setView, SPANS } from "./state";
 import { isDark, onTheme, toggleTheme } from "./theme";
 import type { Session } from "./types";
 
-const TITLES = { overview: "Overview", cpu: "CPU", gil: "GIL", states: "Thread states", frames: "Frames", targets: "Targets", experiments: "Experiments" };
+const TITLES = { overview: "Overview", cpu: "CPU", gil: "GIL", states: "Thread states", frames: "Frames", imports: "Imports", targets: "Targets", experiments: "Experiments" };
 
 export interface Actions { help: () => void; mark: () => void; pause: () => void }
 

@@ -12,7 +12,7 @@ export type Connection =
 
 export interface Subscription {
   session: number;
-  page: "overview" | "cpu" | "gil" | "states" | "frames";
+  page: "overview" | "cpu" | "gil" | "states" | "frames" | "imports";
   from_ns?: number;
   to_ns?: number;
   last_ns?: number;

@@ -1,7 +1,7 @@
 // What the server sends, as `dashboard/src/view` and `store/answers.rs` write it. Times are ns of the
 // session's clock unless a name says `unix`.
 
-export type Page = "overview" | "cpu" | "gil" | "states" | "frames" | "targets" | "experiments";
+export type Page = "overview" | "cpu" | "gil" | "states" | "frames" | "imports" | "targets" | "experiments";
 
 export interface Range { start_ns: number; end_ns: number }
 /** A range of a session. */
@@ -168,6 +168,28 @@ export interface FramesKept {
   census: { at_ns: number; took_ns: number; looked_at_bytes: number; swapped_bytes: number; gil_held_ns: number } | null;
 }
 
+/** One import; `parent` is the place in the list of the one that it happened in. */
+export interface ImportRow {
+  name: string;
+  importer: string | null;
+  importer_function: string | null;
+  importer_file: string | null;
+  importer_line: number | null;
+  thread_id: number;
+  at_ns: number;
+  depth: number;
+  parent: number | null;
+  time_ns: number | null;
+  time_self_ns: number | null;
+  bytes: number | null;
+  bytes_self: number | null;
+  peak_bytes: number | null;
+  failed: boolean;
+}
+
+/** What was imported: the section `imports` of the report. */
+export interface Imports { count: number; total_bytes: number | null; total_ns: number; modules: ImportRow[] }
+
 /** A remedy on trial; rows are [figure, before, after, change], as the report shows them. */
 export interface Experiment {
   remedy: string;
@@ -256,6 +278,7 @@ export interface Parts {
   process?: Frame;
   frames?: Frame;
   kept?: FramesKept | null;
+  imports?: Imports | null;
   totals?: GilTotals | null;
   findings?: Finding[];
   cost?: Cost;

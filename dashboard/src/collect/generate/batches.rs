@@ -3,6 +3,7 @@
 use super::Scenario;
 use super::frames::Frames;
 use super::gil::{Gil, Habit};
+use super::imports;
 use super::random::Random;
 use super::states;
 use crate::batch::*;
@@ -116,6 +117,7 @@ impl Batches {
         if first {
             batch.codes = (1..).zip(CODES).map(code_fact).collect();
             batch.callers = states::callers();
+            batch.imports = Some(imports::at_the_start());
         } else {
             batch.gil = Some(self.gil.totals.clone());
             (batch.blame, batch.handoffs) = self.gil.take_changed();

@@ -7,6 +7,7 @@
 mod batches;
 mod frames;
 mod gil;
+mod imports;
 mod random;
 mod states;
 #[cfg(test)]

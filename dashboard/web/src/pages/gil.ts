@@ -13,6 +13,7 @@ import { Distributions } from "../parts/distributions";
 import { Figures } from "../parts/figures";
 import { blamePasses } from "../parts/filters";
 import { Flame } from "../parts/flame";
+import { blameTree } from "../parts/flametree";
 import { Lanes } from "../parts/lanes";
 import { Matrix } from "../parts/matrix";
 import { exportButtons, panel } from "../parts/panel";
@@ -34,7 +35,14 @@ export class GilPage implements PageView {
   private readonly figures = new Figures();
   private readonly distributions = new Distributions(this.where);
   private readonly threads = new ThreadsTable("gil");
-  private readonly flame = new Flame();
+  private readonly flame = new Flame({
+    label: "Flame graph of blame",
+    all: (root) => `all waits · ${duration(root.weight)}`,
+    figure: (node) => `${duration(node.weight)} inflicted`,
+    more: (node) => `, in ${count(node.count)} waits`,
+    nothing: () => "Nobody waited for the GIL in this span.",
+    hint: (root) => `${duration(root.weight)} of waiting inflicted: thread, then file and C module, function, line.`,
+  });
   private readonly blame = new Blame();
   private readonly classes = new Classes();
   private readonly matrix = new Matrix();
@@ -104,7 +112,7 @@ export class GilPage implements PageView {
     if (!this.blamed.isNew([parts.blame, parts.totals?.waited_ns, view.filters, view.sorts, innerWidth])) return;
     const { rows, n_rows } = parts.blame!;
     const kept = rows.filter(blamePasses);
-    this.flame.draw(kept);
+    this.flame.draw(blameTree(kept));
     this.blame.update({ rows: kept, n_rows: kept.length + n_rows - rows.length }, parts.totals?.waited_ns ?? null);
   }
 

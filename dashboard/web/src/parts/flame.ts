@@ -1,10 +1,9 @@
-// The flame graph of blame: who, where and in which line, as wide as the waiting that it inflicted.
+// A flame graph of a tree of weights: each box as wide as its weight, in it what it is made of.
 // Boxes are buttons: the one that is clicked, or entered with Enter, fills the width.
 
 import { h, setText, show } from "../dom";
-import { count, duration, percent } from "../format";
-import type { BlameRow } from "../types";
-import { boxes, find, tree, type Box, type Node } from "./flametree";
+import { percent } from "../format";
+import { boxes, find, type Box, type Node } from "./flametree";
 
 const ROW = 26;
 /** A box to click on is at least so wide; narrower ones are only seen, and stand in the table below. */
@@ -12,29 +11,45 @@ const TARGET_PX = 24;
 /** Narrower boxes are left out: there is room for nothing in them. */
 const NARROWEST = 0.002;
 
+/** What a graph says of itself. */
+export interface FlameTexts {
+  label: string;
+  /** Of the box of all. */
+  all: (root: Node) => string;
+  /** A box's figures; its share of the whole stands before `more`. */
+  figure: (node: Node) => string;
+  more: (node: Node) => string;
+  /** Where there is nothing to draw. */
+  nothing: () => string;
+  /** What is drawn. */
+  hint: (root: Node) => string;
+}
+
 export class Flame {
   readonly element: HTMLElement;
-  private readonly graph = h("div", { class: "flame", role: "group", "aria-label": "Flame graph of blame" });
+  private readonly graph: HTMLElement;
   private readonly note = h("p", { class: "hint" });
   private path: string[] = [];
-  private root: Node = tree([]);
+  private root: Node | null = null;
   private shown = "";
 
-  constructor() {
+  constructor(private readonly texts: FlameTexts) {
+    this.graph = h("div", { class: "flame", role: "group", "aria-label": texts.label });
     this.element = h("div", {}, this.graph, this.note);
     this.graph.addEventListener("keydown", (event) => this.key(event));
   }
 
-  draw(rows: BlameRow[]): void {
-    this.root = tree(rows);
+  draw(root: Node): void {
+    this.root = root;
     this.paint();
   }
 
   private paint(): void {
-    show(this.graph, this.root.wait_ns > 0);
-    const node = find(this.root, this.path);
+    const root = this.root!;
+    show(this.graph, root.weight > 0);
+    const node = find(root, this.path);
     const placed = boxes(node, NARROWEST);
-    const state = this.graph.clientWidth + JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.wait_ns]));
+    const state = this.graph.clientWidth + JSON.stringify(placed.map((box) => [box.node.path, box.left, box.width, box.node.weight, box.node.full]));
     if (state === this.shown) return;
     this.shown = state;
     const above = this.ancestors(node);
@@ -47,19 +62,18 @@ export class Flame {
       ...placed.map((box) => this.box({ ...box, depth: box.depth + above.length }, false)));
     const again = [...this.graph.children].find((child) => (child as HTMLElement).dataset.path === focused);
     if (focused !== undefined && again instanceof HTMLElement) again.focus();
-    setText(this.note, this.root.wait_ns === 0 ? "Nobody waited for the GIL in this span."
-      : `${duration(this.root.wait_ns)} of waiting inflicted: thread, then file and C module, function, line. ` +
-        `Widest first; a click looks at one box${this.path.length ? ", one above goes back" : ""}.`);
+    setText(this.note, root.weight <= 0 ? this.texts.nothing()
+      : `${this.texts.hint(root)} Widest first; a click looks at one box${this.path.length ? ", one above goes back" : ""}.`);
   }
 
   private ancestors(node: Node): Node[] {
-    return node.path.map((_, depth) => find(this.root, node.path.slice(0, depth)));
+    return node.path.map((_, depth) => find(this.root!, node.path.slice(0, depth)));
   }
 
   private box({ node, depth, left, width }: Box, above: boolean): HTMLElement {
-    const share = percent(node.wait_ns / Math.max(1, this.root.wait_ns));
-    const words = `${node.full}: ${duration(node.wait_ns)} inflicted, ${share}, in ${count(node.waits)} waits`;
-    const name = node.path.length ? node.name : `all waits · ${duration(node.wait_ns)}`;
+    const share = percent(node.weight / Math.max(1, this.root!.weight));
+    const words = `${node.full}: ${this.texts.figure(node)}, ${share}${this.texts.more(node)}`;
+    const name = node.path.length ? node.name : this.texts.all(node);
     const look = { class: `flame-box level-${Math.min(4, node.path.length)}${above ? " above" : ""}`, title: words };
     const element = width * this.graph.clientWidth < TARGET_PX ? h("span", look) : h("button", {
       ...look, type: "button", "aria-label": `${name}: ${words}`, "data-path": JSON.stringify(node.path),

@@ -1,5 +1,5 @@
-// Blame as a tree: thread, then file or C module, then function, then line, weighted by the waiting that
-// it inflicted. Pure functions of rows.
+// A tree of weights, and where its boxes stand; and blame as one: thread, then file or C module, then
+// function, then line, weighted by the waiting that it inflicted. Pure functions of rows.
 
 import { baseName } from "../format";
 import type { BlameRow } from "../types";
@@ -10,23 +10,25 @@ export interface Node {
   full: string;
   /** Names from the root down, to find the node again in newer data. */
   path: string[];
-  wait_ns: number;
-  waits: number;
+  /** What its width stands for. */
+  weight: number;
+  /** How many things it sums up. */
+  count: number;
   children: Node[];
 }
 
 /** The node's place: left and width as shares of the whole. */
 export interface Box { node: Node; depth: number; left: number; width: number }
 
-export function tree(rows: BlameRow[]): Node {
-  const root: Node = { name: "all", full: "all waiting inflicted", path: [], wait_ns: 0, waits: 0, children: [] };
+export function blameTree(rows: BlameRow[]): Node {
+  const root: Node = { name: "all", full: "all waiting inflicted", path: [], weight: 0, count: 0, children: [] };
   for (const row of rows) {
     if (row.wait_inflicted_ns <= 0) continue;
     let node = root;
     add(node, row);
     for (const [name, full] of levels(row)) {
       let child = node.children.find((each) => each.name === name && each.full === full);
-      if (!child) node.children.push((child = { name, full, path: [...node.path, `${name}\n${full}`], wait_ns: 0, waits: 0, children: [] }));
+      if (!child) node.children.push((child = { name, full, path: [...node.path, `${name}\n${full}`], weight: 0, count: 0, children: [] }));
       add(child, row);
       node = child;
     }
@@ -45,12 +47,13 @@ function levels(row: BlameRow): [string, string][] {
 }
 
 function add(node: Node, row: BlameRow): void {
-  node.wait_ns += row.wait_inflicted_ns;
-  node.waits += row.waits;
+  node.weight += row.wait_inflicted_ns;
+  node.count += row.waits;
 }
 
-function sort(node: Node): void {
-  node.children.sort((a, b) => b.wait_ns - a.wait_ns);
+/** Widest first, all the way down. */
+export function sort(node: Node): void {
+  node.children.sort((a, b) => b.weight - a.weight);
   node.children.forEach(sort);
 }
 
@@ -72,7 +75,7 @@ export function boxes(node: Node, narrowest: number): Box[] {
     all.push({ node: each, depth, left, width });
     let at = left;
     for (const child of each.children) {
-      const size = (child.wait_ns / Math.max(1, each.wait_ns)) * width;
+      const size = (child.weight / Math.max(1, each.weight)) * width;
       if (size >= narrowest) place(child, depth + 1, at, size);
       at += size;
     }
