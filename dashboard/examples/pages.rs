@@ -151,8 +151,8 @@ async fn live(
         let due = begin + Duration::from_nanos(batch.at_ns.saturating_sub(HISTORY));
         let at_ns = batch.at_ns;
         match timeout_at(due, orders.recv()).await {
-            Ok(Some(Control::Detach(reply))) => {
-                let ended = Some(Ended { at_ns, reason: "detached".to_owned() });
+            Ok(Some(Control::Detach(by, reply))) => {
+                let ended = Some(Ended { at_ns, reason: format!("{} {by}", Ended::DETACHED) });
                 let _ = hub.batch(id, Batch { at_ns, ended, ..Batch::default() }).await;
                 let _ = reply.send(Ok(()));
                 return;

@@ -298,8 +298,23 @@ pub struct Change {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ended {
     pub at_ns: u64,
-    /// For a person: "exited with status 0", "killed by SIGKILL", "detached".
+    /// For a person: "exited with status 0", "killed by signal 9", "detached by Ctrl-C".
     pub reason: String,
+}
+
+impl Ended {
+    /// How the reason begins where the process went on without us: we left it.
+    pub const DETACHED: &str = "detached";
+    /// The same where it went on with us, unrecorded.
+    pub const STOPPED: &str = "recording stopped";
+    /// The same where nobody wrote down what became of it.
+    pub const CUT: &str = "cut off";
+
+    /// One of the three, or "ended" for a process that is over.
+    pub fn how(&self) -> &'static str {
+        let known = [Self::DETACHED, Self::STOPPED, Self::CUT];
+        known.into_iter().find(|how| self.reason.starts_with(how)).unwrap_or("ended")
+    }
 }
 
 /// See the module's text. Empty parts mean "nothing new".

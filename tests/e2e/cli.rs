@@ -260,6 +260,14 @@ fn what_cannot_be_attached_is_told_before_anything_is_done() {
         3,
         "gilscope: no Python process has",
     );
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let listen = taken.local_addr().unwrap().to_string();
+    gilscope.fails(&["attach", "4194305", "--listen", &listen], 3, "gilscope: no process 4194305");
+    gilscope.fails(
+        &["attach", "no-such.py"],
+        2,
+        "gilscope: invalid value 'no-such.py' for '[PID]...': a process id is wanted; no Python process",
+    );
     gilscope.fails(
         &["attach", "1", "-d", "soon"],
         2,

@@ -1,7 +1,7 @@
 //! Getting out again: detach, the target's end, attaching many times, and what stays behind.
 
 use crate::harness::process::Process;
-use crate::harness::session::{gilscope, run};
+use crate::harness::session::gilscope;
 use crate::harness::{Program, Python, Session, scratch};
 use crate::{on_every_python, on_typical_pythons};
 
@@ -79,18 +79,30 @@ fn duration(python: &Python) {
 on_every_python!(attach_for_a_duration_ends_by_itself, duration);
 
 #[test]
-fn detach_tells_which_headless_gilscope_watches() {
+fn detach_reaches_a_headless_gilscope_or_tells_which_one_watches() {
     crate::harness::interpreters::run_on("3.11", |python| {
         let mut program = Program::start(python, "cycles.py", &["1", "100"]);
         program.wait_quiet();
-        let session = Session::attach(&program, &[]);
+        let (home, elsewhere) = (scratch(), scratch());
+        let path = |folder: &tempfile::TempDir| folder.path().to_str().expect("UTF-8").to_owned();
+        let at = path(&elsewhere);
+        let session = Session::attach_with(&program, &[], &[("XDG_RUNTIME_DIR", at.as_str())]);
         program.say("go");
         program.truth();
-        let refused = run(&["detach", &program.pid().to_string()]);
+        let pid = program.pid().to_string();
+        let detach = |folder: &str| {
+            let mut command = gilscope();
+            Process::start(command.args(["detach", &pid]).env("XDG_RUNTIME_DIR", folder)).finish()
+        };
+        let refused = detach(&path(&home));
         assert_eq!(refused.status.code(), Some(1), "{refused:?}");
         let remedy = format!("kill -INT {}", session.pid());
         assert!(refused.stderr.contains(&remedy), "{refused:?}");
-        assert!(session.finish().n("gil.acquires") >= 100);
+        let left = detach(&at);
+        assert!(left.status.success(), "{left:?}");
+        let (ended, report) = session.wait();
+        assert!(ended.stderr.contains("detached by `gilscope detach`"), "{ended:?}");
+        assert!(report.n("gil.acquires") >= 100);
         program.end_well();
     });
 }

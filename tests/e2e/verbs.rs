@@ -335,14 +335,37 @@ fn a_gilscope_without_a_dashboard_hears_marks_tries_and_detach() {
     home.succeeds(&["mark", "--pid", &pid, "again"]);
     home.succeeds(&["try", &pid, "io-priority"]);
     home.succeeds(&["detach", &pid]);
-    line_with(&recorder.stderr, &format!("{pid} detached"));
+    line_with(&recorder.stderr, &format!("{pid} detached by `gilscope detach`"));
     assert_eq!(recorder.child.wait().unwrap().code(), Some(0));
     assert!(workload.runs());
     let report = home.json(&["report", "r.gilscope", "--json"]);
+    assert_eq!(report["ended"]["how"], "detached");
+    assert_eq!(report["ended"]["reason"], "detached by `gilscope detach`");
     let marks = report["marks"].as_array().unwrap().iter().map(|mark| &mark["name"]);
     assert_eq!(marks.collect::<Vec<_>>(), ["cache warm", "again", "try io-priority"]);
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "nothing is left of it");
     home.fails(&["mark", "no"], 3, "no gilscope of this user watches anything");
+}
+
+#[test]
+fn without_the_gil_probe_threads_have_names_and_nothing_is_said_of_the_gil() {
+    let Some(workload) = Workload::start() else { return };
+    let (home, pid) = (Home::new(), workload.pid());
+    home.succeeds(&["record", &pid, "-d", "2s", "-o", "r.gilscope", "--probes", "cpu"]);
+    let report = home.json(&["report", "r.gilscope", "--json"]);
+    for section in ["gil", "handoffs", "blame", "thread_states", "frames", "imports"] {
+        assert!(report[section].is_null(), "{section}");
+    }
+    let notes = report["notes"].as_array().unwrap();
+    let note = |section: &str| notes.iter().find(|note| note["section"] == section).unwrap();
+    assert!(note("gil")["reason"].as_str().unwrap().contains("the gil probe was off"));
+    let threads = report["threads"].as_array().unwrap();
+    let kept = threads.iter().filter(|thread| thread["thread_id"] != 0);
+    assert!(kept.clone().all(|thread| thread["class"].is_null() && thread["gil"].is_null()));
+    let names: Vec<&str> = kept.filter_map(|thread| thread["name"].as_str()).collect();
+    for name in ["MainThread", "scorer", "client-1"] {
+        assert!(names.contains(&name), "{name} is none of {names:?}");
+    }
 }
 
 #[test]

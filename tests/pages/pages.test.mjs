@@ -296,9 +296,9 @@ describe("pages", { skip, concurrency: false }, () => {
   test("a target that is left stays with its reason", async () => {
     await open("#/targets", ".table button");
     await page.getByRole("button", { name: /^Detach/ }).first().click();
-    await page.locator("td", { hasText: "ended: detached" }).waitFor();
+    await page.locator("td", { hasText: "detached on the dashboard" }).waitFor();
     await open("#/cpu?s=1", ".stack canvas");
-    assert.match(await text(".banner"), /ended at .*: detached\. Its figures are final\./);
+    assert.match(await text(".banner"), /was watched until .*, then detached on the dashboard; it went on\. Its figures are final\./);
     await page.getByRole("button", { name: "Targets" }).click();
     await page.getByRole("button", { name: /^Attach/ }).click();
     assert.match(await text(".toast.failed"), /process 901 exited meanwhile/);

@@ -109,7 +109,7 @@ pub async fn measure(
         return Ok(Err(why.to_string()));
     }
     let outcome = work(&mut running, &ready, test, lasts, &hub, watch.id).await;
-    hub.detach(watch.id).await.map_err(Failure::from)?;
+    hub.detach(watch.id, "by the bench").await.map_err(Failure::from)?;
     running.end().await?;
     outcome.map(Ok)
 }

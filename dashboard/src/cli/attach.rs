@@ -8,6 +8,7 @@ use crate::errors::Failure;
 use clap::Args;
 use config::Layers;
 use futures_util::future::select_all;
+use inject::Identity;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,8 +23,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Flags {
-    /// Processes to watch
-    #[arg(required_unless_present = "name")]
+    /// Processes to watch, by their ids
+    #[arg(required_unless_present = "name", value_parser = list::pid)]
     pid: Vec<u32>,
     /// The one Python process with this in its command line
     #[arg(long, value_name = "TEXT", conflicts_with = "pid")]
@@ -44,7 +45,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = RECORD_EXAMPLES)]
 pub(crate) struct RecordFlags {
-    /// Process to record
+    /// Process to record, by its id
+    #[arg(value_parser = list::pid)]
     pid: u32,
     /// Recording to write
     #[arg(short, long, value_name = "FILE")]
@@ -97,6 +99,9 @@ async fn watch(
     context: &Context,
 ) -> anyhow::Result<ExitCode> {
     check_method(context.plan.method, false)?;
+    for pid in &pids {
+        Identity::of(*pid)?; // a wrong one is told before a port that is taken
+    }
     let mut signals = EndSignals::catch()?;
     let mut daemon = Daemon::start(context, folder(to.as_ref())).await?;
     let mut watches = Vec::new();
@@ -107,7 +112,7 @@ async fn watch(
                 watches.push(watch);
             }
             Err(error) => {
-                leave(watches, context).await?;
+                leave(watches, "as another could not be attached to", context).await?;
                 return Err(error);
             }
         }
@@ -117,17 +122,18 @@ async fn watch(
     if duration.is_none() {
         context.talk.next_step("Ctrl-C leaves the process, which goes on");
     }
-    tokio::select! {
-        () = signals.wait() => {}
-        () = over(duration) => {}
+    let by = tokio::select! {
+        by = signals.wait() => by,
+        by = over(duration) => by,
         () = all_ended(&mut watches, context) => {
             if context.plan.dashboard && duration.is_none() {
                 context.talk.say("nothing is left to watch; the dashboard stays until Ctrl-C");
                 signals.wait().await;
             }
+            "as it ended"
         }
-    }
-    leave(watches, context).await?;
+    };
+    leave(watches, by, context).await?;
     daemon.stop().await;
     Ok(ExitCode::SUCCESS)
 }
@@ -146,10 +152,10 @@ async fn all_ended(watches: &mut [Watch], context: &Context) {
 }
 
 /// Leaves all, whatever happens to one; the first trouble is told.
-async fn leave(watches: Vec<Watch>, context: &Context) -> anyhow::Result<()> {
+async fn leave(watches: Vec<Watch>, by: &str, context: &Context) -> anyhow::Result<()> {
     let mut outcome = Ok(());
     for watch in watches {
-        outcome = outcome.and(watch.leave(context).await);
+        outcome = outcome.and(watch.leave(by, context).await);
     }
     outcome
 }

@@ -106,7 +106,7 @@ impl Daemon {
     /// Leaves what was attached from a page, and ends the server; answers under way are finished.
     pub(crate) async fn stop(self) {
         for id in self.hub.sessions().await.unwrap_or_default() {
-            match self.hub.detach(id).await {
+            match self.hub.detach(id, "as gilscope ended").await {
                 Ok(()) | Err(HubError::Ended | HubError::NoTarget) => {}
                 Err(error) => tracing::error!(session = id.0, %error, "the target was not left"),
             }
@@ -177,13 +177,13 @@ impl EndSignals {
         ]))
     }
 
-    /// Returns when one has come.
-    pub(crate) async fn wait(&mut self) {
+    /// Returns when one has come, with what it was: "by Ctrl-C".
+    pub(crate) async fn wait(&mut self) -> &'static str {
         let [interrupt, terminate, hangup] = &mut self.0;
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
+            _ = interrupt.recv() => "by Ctrl-C",
+            _ = terminate.recv() => "by SIGTERM to gilscope",
+            _ = hangup.recv() => "by SIGHUP to gilscope",
         }
     }
 }

@@ -94,6 +94,7 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     let python = python::find(flags.python.as_deref())?;
     let mut signals = EndSignals::catch()?;
     let folder = make_folder(&flags.output, flags.force)?;
+    context.talk.say(format!("recording, report and plots go to {}", folder.display()));
     let mut daemon = Daemon::start(context, folder.clone()).await.inspect_err(|_| {
         let _ = fs::remove_dir(&folder); // it is new and empty, or it stays
     })?;
@@ -105,20 +106,20 @@ pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitC
     daemon.tell_targets(vec![watch.facts.pid])?;
     daemon.announce(context)?;
     let interrupted = tokio::select! {
-        () = signals.wait() => true,
+        _ = signals.wait() => true,
         recorded = record(&daemon, &watch, &mut workload, flags.duration, context) => { recorded?; false }
     };
     if !interrupted {
         for line in write_files(&folder, flags.force, &daemon.hub, watch.id).await? {
             context.talk.say(line);
         }
-        context.talk.say(format!("recording, report and plots are in {}", folder.display()));
+        context.talk.say(format!("all of it is in {}", folder.display()));
         if !flags.headless {
             context.talk.next_step("Ctrl-C ends it");
             signals.wait().await;
         }
     }
-    watch.leave(context).await?;
+    watch.leave("as the demo ended", context).await?;
     workload.end();
     daemon.stop().await;
     Ok(ExitCode::SUCCESS)

@@ -38,12 +38,12 @@ async fn ask_its_daemon(pid: u32) -> anyhow::Result<Option<u32>> {
 
 fn take_out(pid: u32) -> anyhow::Result<()> {
     let target = Identity::of(pid)?;
-    // A recorder without a dashboard cannot be asked, and its file should end as it wants it to.
+    // One of another user or another home cannot be asked, and its file should end as it wants it to.
     if let Some(live) = inject::survey::live(&target).filter(|live| live.daemon_alive) {
         let error = Error::AlreadyAttached { pid, by: live.daemon_pid, alive: true };
         let kind = crate::errors::exit_of(&error);
         let cause = format!(
-            "process {pid} is watched by gilscope {}, which has no dashboard",
+            "process {pid} is watched by gilscope {}, which has another home and cannot be asked from here",
             live.daemon_pid
         );
         return Err(Failure::new(kind, cause)

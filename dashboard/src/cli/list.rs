@@ -101,6 +101,32 @@ pub(crate) fn named(text: &str) -> Result<u32, Failure> {
     choose(text, &survey::processes().into_iter().map(Row::from).collect::<Vec<_>>())
 }
 
+/// A process id. What is none may be a name: then it is told which processes have it.
+pub(crate) fn pid(text: &str) -> Result<u32, String> {
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match text.parse() {
+        Ok(pid) => Ok(pid),
+        Err(_) if digits || text.starts_with('-') => Err("is no process id".to_owned()),
+        Err(_) => {
+            Err(no_pid(text, &survey::processes().into_iter().map(Row::from).collect::<Vec<_>>()))
+        }
+    }
+}
+
+/// More processes of one name than this are not listed.
+const NAMED_MOST: usize = 8;
+
+fn no_pid(text: &str, rows: &[Row]) -> String {
+    let wanted = "a process id is wanted";
+    let named = |row: &&Row| row.command.join(" ").contains(text);
+    let of = |row: &Row| format!("{} ({})", row.pid, talk::brief(&row.command.join(" ")));
+    let fits: Vec<String> = rows.iter().filter(named).take(NAMED_MOST).map(of).collect();
+    match fits.is_empty() {
+        true => format!("{wanted}; no Python process has {text:?} in its command line"),
+        false => format!("{wanted}, such as {}; or `--name {text}` of `attach`", fits.join(", ")),
+    }
+}
+
 fn choose(text: &str, rows: &[Row]) -> Result<u32, Failure> {
     let fits: Vec<&Row> = rows.iter().filter(|row| row.command.join(" ").contains(text)).collect();
     match fits.as_slice() {
@@ -153,6 +179,16 @@ mod tests {
                 .to_string()
                 .starts_with("no Python process has \"nginx\"")
         );
+    }
+
+    #[test]
+    fn a_name_in_place_of_a_pid_is_told_the_pids_that_have_it() {
+        let rows = [row(31, "python svc.py"), row(32, "python web.py"), row(33, "python svc.py b")];
+        let told = no_pid("svc.py", &rows);
+        assert!(told.contains("31 (python svc.py), 33 (python svc.py b)"), "{told}");
+        assert!(told.contains("a process id is wanted") && !told.contains("32"), "{told}");
+        assert!(no_pid("nginx", &rows).contains("no Python process has \"nginx\""));
+        assert_eq!((pid("42"), pid("99999999999").is_err()), (Ok(42), true));
     }
 
     #[test]

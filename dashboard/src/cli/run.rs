@@ -98,11 +98,11 @@ async fn follow(following: Following, daemon: &Daemon, context: &Context) -> any
     let mut watch = Watch::begin(watched, to, daemon, context).await?;
     context.talk.say(format!("attached to {}", watch.name()));
     let is_command = watch.facts.pid == pid;
-    tokio::select! {
-        _ = watch.ended() => {}
-        () = over(duration) => {}
+    let by = tokio::select! {
+        _ = watch.ended() => "as it ended",
+        by = over(duration) => by,
         // A Python that outlives the command that started it is left when that one ends.
-        _ = exited.wait_for(|exited| *exited), if !is_command => {}
-    }
-    watch.leave(context).await
+        _ = exited.wait_for(|exited| *exited), if !is_command => "as the command that started it ended",
+    };
+    watch.leave(by, context).await
 }

@@ -96,11 +96,12 @@ pub(super) async fn begin(
             }
         }
         let cut = damage.as_ref().map(ToString::to_string).or_else(|| {
-            let why = "the recording was not ended properly: what was saved until then is shown";
+            let why =
+                "the recording was not ended properly, and what was saved until then is shown";
             (!recording.is_finished()).then(|| why.to_owned())
         });
-        if let Some(reason) = cut {
-            runtime.block_on(end(&hub, id, reason))?;
+        if let Some(why) = cut {
+            runtime.block_on(end(&hub, id, format!("{}: {why}", Ended::CUT)))?;
         }
         Ok(damage)
     });

@@ -102,30 +102,30 @@ async fn try_alone(flags: Flags, remedy: Remedy, context: &Context) -> anyhow::R
     context.talk.say(format!("attached to {}", watch.name()));
     daemon.tell_targets(vec![flags.pid])?;
     daemon.announce(context)?;
-    let mut over_early = tokio::select! {
-        () = signals.wait() => true,
-        _ = watch.ended() => true,
-        () = tokio::time::sleep(flags.baseline) => false,
+    let mut by = tokio::select! {
+        by = signals.wait() => Some(by),
+        _ = watch.ended() => Some("as it ended"),
+        () = tokio::time::sleep(flags.baseline) => None,
     };
     let mut outcome = Ok(());
-    if !over_early {
+    if by.is_none() {
         outcome = put_on(&daemon, &watch, remedy, context).await;
-        over_early = outcome.is_err();
+        by = outcome.is_err().then_some("as the remedy could not be put on");
     }
-    if !over_early {
+    if by.is_none() {
         if flags.duration.is_none() {
             context.talk.next_step("Ctrl-C takes it back and leaves the process, which goes on");
         }
-        tokio::select! {
-            () = signals.wait() => {}
-            _ = watch.ended() => {}
-            () = over(flags.duration) => {}
-        }
+        by = tokio::select! {
+            by = signals.wait() => Some(by),
+            _ = watch.ended() => None,
+            by = over(flags.duration) => Some(by),
+        };
         let tried = daemon.hub.with(watch.id, view::experiments).await?;
         // A closed stdout is told once the process has been left.
         outcome = talk::print(experiments::text(&tried)).map_err(Into::into);
     }
-    watch.leave(context).await?;
+    watch.leave(by.unwrap_or("as it ended"), context).await?;
     daemon.stop().await;
     outcome
 }

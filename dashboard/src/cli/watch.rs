@@ -117,7 +117,7 @@ impl Watch {
         match refused {
             None => Ok(watch),
             Some(error) => {
-                watch.leave(context).await?;
+                watch.leave("as it could not be recorded", context).await?;
                 Err(error.into())
             }
         }
@@ -152,7 +152,7 @@ impl Watch {
         let out = move || inject::detach(&Identity::of(pid)?, inject::Options::default());
         let left = tokio::task::spawn_blocking(out).await.is_ok_and(|left| left.is_ok());
         let reason =
-            if left { "left, as its watcher failed" } else { "lost, as its watcher failed" };
+            if left { "detached, as its watcher failed" } else { "lost, as its watcher failed" };
         let end_ns = self.hub.with(self.id, |snapshot| snapshot.range().end_ns).await.unwrap_or(0);
         let ended = Some(Ended { at_ns: end_ns, reason: reason.to_owned() });
         // If the hub is gone too there is nobody left to tell.
@@ -160,10 +160,10 @@ impl Watch {
         reason.to_owned()
     }
 
-    /// Takes the agent out, if it is still in, and completes the recording.
-    pub(crate) async fn leave(mut self, context: &Context) -> anyhow::Result<()> {
+    /// Takes the agent out, if it is still in, and completes the recording; `by` is why, as "by Ctrl-C".
+    pub(crate) async fn leave(mut self, by: &str, context: &Context) -> anyhow::Result<()> {
         if self.reason.is_none() {
-            match self.hub.detach(self.id).await {
+            match self.hub.detach(self.id, by).await {
                 Ok(()) | Err(HubError::Ended) => {}
                 Err(error) => {
                     return Err(Failure::from(error)
@@ -224,10 +224,13 @@ pub(crate) fn check_method(method: Method, starting: bool) -> Result<(), Failure
     }
 }
 
-/// Sleeps for `duration`, or for ever without one.
-pub(crate) async fn over(duration: Option<Duration>) {
+/// Sleeps for `duration`, or for ever without one; then says so as the reason for leaving.
+pub(crate) async fn over(duration: Option<Duration>) -> &'static str {
     match duration {
-        Some(duration) => tokio::time::sleep(duration).await,
+        Some(duration) => {
+            tokio::time::sleep(duration).await;
+            "at the end of its time (-d)"
+        }
         None => std::future::pending().await,
     }
 }

@@ -6,7 +6,7 @@
 use super::clock::SessionClock;
 use super::codes::Codes;
 use super::cpu::CpuSampler;
-use super::frames::FramesReader;
+use super::frames::{self, FramesReader};
 use super::gil::{GilReader, Surroundings};
 use super::imports::ImportsReader;
 use super::mapping::Mapping;
@@ -29,6 +29,10 @@ use wire::segment::{error, status};
 const NAMES_EVERY_NS: u64 = 2_000_000_000;
 /// Dead threads whose names are kept for the tables; older ones read as "no thread".
 const DEAD_THREADS_KEPT: usize = 20_000;
+
+/// Where glibc keeps a thread's kernel id in its control block on x86-64, as the agent finds it. What stands there in
+/// another libc is the id of no thread that is known, and names none.
+const GLIBC_TID_OFFSET: u64 = 720;
 
 /// What the interpreter is like, once the agent has told where to look.
 struct Python {
@@ -126,6 +130,21 @@ impl Live {
     pub fn last_frames(&mut self) -> Option<Batch> {
         let frames = self.frames.as_mut()?.last_look(&self.registry)?;
         Some(Batch { at_ns: frames.at_ns, frames: Some(frames), ..Batch::default() })
+    }
+
+    /// Finds the interpreter from outside, for the names of threads where no agent tells of it. False while it is
+    /// not found.
+    pub fn find_from_outside(&mut self, target: &Identity) -> bool {
+        if self.python.is_none() && self.mapping.is_none() {
+            let interpreter = frames::interpreter(target).ok();
+            self.python = interpreter.map(|(memory, layout, roots)| {
+                let head = roots.interpreter_head.unwrap_or_default();
+                let native = NativeSampler::new(self.pid, head, self.clock.clock.monotonic_ns);
+                let tid_offset = GLIBC_TID_OFFSET;
+                Python { memory, layout, roots, native, native_modules_told: 0, tid_offset }
+            });
+        }
+        self.python.is_some()
     }
 
     /// Whether [`Live::read_frames`] was called.

@@ -158,8 +158,16 @@ pub async fn remove_mark(
 }
 
 /// `POST /api/sessions/{id}/detach`: answers once the target is left.
-pub async fn detach(State(app): State<App>, Path(id): Path<u32>) -> Result<StatusCode, ApiError> {
-    let outcome = tokio::time::timeout(DETACH_TIMEOUT, app.hub.detach(SessionId(id))).await;
+pub async fn detach(
+    State(app): State<App>,
+    Path(id): Path<u32>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let by = match app.auth.identify(&headers, app.port) {
+        Some(Identity::Bearer) => "by `gilscope detach`",
+        _ => "on the dashboard",
+    };
+    let outcome = tokio::time::timeout(DETACH_TIMEOUT, app.hub.detach(SessionId(id), by)).await;
     outcome.map_err(|_| {
         ApiError::refused("the target has not been left yet; gilscope keeps trying")
     })??;

@@ -44,6 +44,7 @@ impl From<HubError> for ApiError {
             HubError::Stopped => Self { status: StatusCode::SERVICE_UNAVAILABLE, error: text },
             HubError::TooManyMarks(_)
             | HubError::NoTarget
+            | HubError::Shown
             | HubError::Ended
             | HubError::Recorded
             | HubError::NotRecorded

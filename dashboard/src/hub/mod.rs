@@ -29,8 +29,8 @@ pub struct SessionId(pub u32);
 /// one line for a person.
 #[derive(Debug)]
 pub enum Control {
-    /// Leave the target, which goes on; the session ends as "detached".
-    Detach(oneshot::Sender<Result<(), String>>),
+    /// Leave the target, which goes on; the session ends as "detached" by whom or what this says.
+    Detach(String, oneshot::Sender<Result<(), String>>),
     /// Put a remedy on the target; the outcome is its setting in words.
     Try(Remedy, oneshot::Sender<Result<String, String>>),
     /// Take a remedy back, by its name.
@@ -58,6 +58,10 @@ pub enum HubError {
     TooManyMarks(usize),
     #[error("a recording is shown; there is no process to act on")]
     NoTarget,
+    #[error(
+        "a recording is shown, and its file stays as it is: a mark would be gone with this page; marks are set while a process is watched"
+    )]
+    Shown,
     #[error("the session has ended")]
     Ended,
     #[error("the session is being recorded already")]
@@ -218,9 +222,10 @@ impl HubHandle {
         }
     }
 
-    /// Asks the session's keeper to leave the target, and waits for the outcome.
-    pub async fn detach(&self, id: SessionId) -> Result<(), HubError> {
-        self.order(id, Control::Detach).await
+    /// Asks the session's keeper to leave the target, and waits for the outcome. `by` says on whose behalf,
+    /// for a person: "by Ctrl-C".
+    pub async fn detach(&self, id: SessionId, by: &str) -> Result<(), HubError> {
+        self.order(id, |reply| Control::Detach(by.to_owned(), reply)).await
     }
 
     /// Puts a remedy on the session's target; returns its setting in words.

@@ -18,6 +18,8 @@ pub struct Session {
     marks: Vec<u32>,
     mark_last: u32,
     ended: bool,
+    /// A recording is shown.
+    is_shown: bool,
     controls: Option<mpsc::Sender<Control>>,
     recorder: Option<mpsc::Sender<Arc<Batch>>>,
     /// Grows with each change.
@@ -27,7 +29,7 @@ pub struct Session {
 impl Session {
     pub fn new(new: NewSession) -> Self {
         let NewSession { target, controls, recorder } = new;
-        Self { controls, recorder, ..Self::of_store(Store::new(target)) }
+        Self { controls, recorder, is_shown: false, ..Self::of_store(Store::new(target)) }
     }
 
     /// A recording's session, which has what its store has.
@@ -40,6 +42,7 @@ impl Session {
             mark_last: marks.iter().copied().max().unwrap_or(0),
             marks,
             ended: snapshot.ended().is_some(),
+            is_shown: true,
             controls: None,
             recorder: None,
             revision: 1,
@@ -63,7 +66,13 @@ impl Session {
         self.store.snapshot()
     }
 
+    /// A file's marks are what was recorded: one more would be gone when the file is closed.
+    fn may_be_marked(&self) -> Result<(), HubError> {
+        if self.is_shown { Err(HubError::Shown) } else { Ok(()) }
+    }
+
     pub fn mark(&mut self, name: String, at_ns: Option<u64>) -> Result<Mark, HubError> {
+        self.may_be_marked()?;
         if self.marks.len() >= MARKS_MAX {
             return Err(HubError::TooManyMarks(MARKS_MAX));
         }
@@ -75,6 +84,7 @@ impl Session {
     }
 
     pub fn rename(&mut self, id: u32, name: String) -> Result<Mark, HubError> {
+        self.may_be_marked()?;
         let known = self.store.snapshot().marks().iter().find(|mark| mark.id == id).cloned();
         let mark = Mark { name, ..known.ok_or(HubError::NoSuchMark(id))? };
         self.take(Batch { at_ns: self.at_ns, marks: vec![mark.clone()], ..Batch::default() });
@@ -82,6 +92,7 @@ impl Session {
     }
 
     pub fn unmark(&mut self, id: u32) -> Result<(), HubError> {
+        self.may_be_marked()?;
         let place =
             self.marks.iter().position(|&mark| mark == id).ok_or(HubError::NoSuchMark(id))?;
         self.marks.swap_remove(place);
@@ -115,7 +126,7 @@ impl Session {
     /// Ends the recording with a batch of its own; the session goes on.
     pub fn stop_recording(&mut self) -> Result<(), HubError> {
         let recorder = self.recorder.take().ok_or(HubError::NotRecorded)?;
-        let reason = "the recording was stopped; the process went on".to_owned();
+        let reason = format!("{} on the page of targets", Ended::STOPPED);
         let ended = Some(Ended { at_ns: self.at_ns, reason });
         let last = Batch { at_ns: self.at_ns, ended, ..Batch::default() };
         let _ = recorder.try_send(Arc::new(last)); // a full queue costs the reason, not the figures

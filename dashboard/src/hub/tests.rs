@@ -1,7 +1,8 @@
 //! The hub as its users see it.
 
 use super::*;
-use crate::batch::{Ended, ProcessSample};
+use crate::batch::{Ended, ProcessSample, StateCounters, StateTotal};
+use crate::recording::tests::full::full_batch;
 use std::time::Duration;
 
 async fn session(hub: &HubHandle, controls: Option<mpsc::Sender<Control>>) -> SessionId {
@@ -32,7 +33,7 @@ async fn a_session_that_ended_stays_with_its_reason() {
     let reason = hub.with(id, |snapshot| snapshot.ended().unwrap().reason.clone()).await.unwrap();
     assert_eq!(reason, "exited with status 0");
     assert_eq!(hub.sessions().await.unwrap(), [id]);
-    assert_eq!(hub.detach(id).await, Err(HubError::Ended));
+    assert_eq!(hub.detach(id, "by a test").await, Err(HubError::Ended));
 }
 
 #[tokio::test]
@@ -84,14 +85,15 @@ async fn detaching_is_the_keepers_work() {
     let (controls, mut orders) = mpsc::channel(1);
     let id = session(&hub, Some(controls)).await;
     let keeper = tokio::spawn(async move {
-        let Some(Control::Detach(reply)) = orders.recv().await else { panic!("no order came") };
+        let Some(Control::Detach(by, reply)) = orders.recv().await else { panic!("no order came") };
+        assert_eq!(by, "by a test");
         reply.send(Err("the target is stopped; continue it with `kill -CONT`".into())).unwrap();
     });
-    let outcome = hub.detach(id).await;
+    let outcome = hub.detach(id, "by a test").await;
     assert!(matches!(outcome, Err(HubError::Refused(why)) if why.contains("kill -CONT")));
     keeper.await.unwrap();
     let recording = session(&hub, None).await;
-    assert_eq!(hub.detach(recording).await, Err(HubError::NoTarget));
+    assert_eq!(hub.detach(recording, "by a test").await, Err(HubError::NoTarget));
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,5 +126,49 @@ async fn unknown_sessions_are_errors() {
     let none = SessionId(7);
     assert_eq!(hub.with(none, |_| ()).await, Err(HubError::NoSuchSession(none)));
     assert_eq!(hub.mark(none, "x".into(), None).await, Err(HubError::NoSuchSession(none)));
-    assert_eq!(hub.detach(none).await, Err(HubError::NoSuchSession(none)));
+    assert_eq!(hub.detach(none, "by a test").await, Err(HubError::NoSuchSession(none)));
+}
+
+#[tokio::test]
+async fn a_recording_that_begins_in_the_middle_knows_what_came_before() {
+    let hub = spawn();
+    let (controls, _orders) = mpsc::channel(1);
+    let id = session(&hub, Some(controls)).await;
+    let whole = Batch { at_ns: 5_000, ended: None, ..full_batch() };
+    let process = StateTotal { caller: StateTotal::PROCESS, counters: StateCounters::default() };
+    let states = [vec![process], whole.states.clone()].concat();
+    let batch = Batch { states, ..whole.clone() };
+    hub.batch(id, sample(1_000)).await.unwrap();
+    hub.batch(id, batch.clone()).await.unwrap();
+    let (recorder, mut tape) = mpsc::channel(8);
+    hub.record(id, recorder).await.unwrap();
+    hub.stop_recording(id).await.unwrap();
+    let mut store = Store::new(Target::default());
+    while let Some(batch) = tape.recv().await {
+        store.apply(&batch);
+    }
+    let retold = store.snapshot();
+    let range = retold.range();
+    assert_eq!(retold.states(range).unwrap().callers[0].counters, whole.states[0].counters);
+    assert_eq!(retold.states(range).unwrap().callers[0].module, whole.callers[0].module);
+    assert_eq!(retold.imports(range).unwrap().rows[0].fact, whole.imports.unwrap().imports[0]);
+    assert!(retold.frames(range).unwrap().census.is_some());
+    assert_eq!(retold.blame(range)[0].wait_inflicted_ns, whole.blame[0].wait_inflicted_ns);
+    assert_eq!(retold.notes(), &whole.notes);
+    assert_eq!(retold.changes(), whole.changes);
+    assert_eq!(retold.ended().unwrap().how(), "recording stopped");
+}
+
+#[tokio::test]
+async fn a_recording_that_is_shown_takes_no_marks() {
+    let hub = spawn();
+    let mut store = Store::new(Target::default());
+    store.apply(&Batch { marks: vec![Mark { id: 1, name: "old".into(), at_ns: 5 }], ..sample(9) });
+    let id = hub.show(store).await.unwrap();
+    assert_eq!(hub.mark(id, "new".into(), None).await, Err(HubError::Shown));
+    assert_eq!(hub.rename_mark(id, 1, "new".into()).await, Err(HubError::Shown));
+    assert_eq!(hub.unmark(id, 1).await, Err(HubError::Shown));
+    assert!(HubError::Shown.to_string().contains("its file stays as it is"));
+    let names = hub.with(id, |snapshot| snapshot.marks()[0].name.clone()).await.unwrap();
+    assert_eq!(names, "old");
 }

@@ -170,6 +170,16 @@ impl Plot {
         (self == Self::GilTimeline).then(|| lanes::missing(snapshot, range)).flatten()
     }
 
+    /// An error if the range has no moment of the session: a picture of it would be empty.
+    fn has_time(self, snapshot: &Snapshot<'_>, range: Range) -> Result<(), PlotError> {
+        let session = snapshot.range();
+        if session.is_empty() || !session.intersection(&range).is_empty() {
+            return Ok(());
+        }
+        let reason = "nothing of the session lies in this range".to_owned();
+        Err(PlotError::NoData { plot: self.name(), reason })
+    }
+
     fn no_data(self, snapshot: &Snapshot<'_>) -> PlotError {
         let section = match self {
             Self::Cpu | Self::CpuParts | Self::Memory => "process",
@@ -241,6 +251,7 @@ pub fn svg(
     range: Range,
     detail: Option<&Detail>,
 ) -> Result<String, PlotError> {
+    plot.has_time(snapshot, range)?;
     let drawn = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::draw(snapshot, plot, range),
         Plot::GilUtilization => utilization::draw(snapshot, range),
@@ -267,6 +278,7 @@ fn table(
     range: Range,
     detail: Option<&Detail>,
 ) -> Result<Table, PlotError> {
+    plot.has_time(snapshot, range)?;
     let table = match plot {
         Plot::Cpu | Plot::CpuParts => cpu::table(snapshot, plot, range),
         Plot::GilUtilization => utilization::table(snapshot, range),

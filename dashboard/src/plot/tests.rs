@@ -280,3 +280,19 @@ fn csv_of_blame_sums_to_what_was_inflicted() {
     let truth: u64 = rows.iter().filter_map(|row| row.gil).map(|gil| gil.wait_inflicted_ns).sum();
     assert_eq!(inflicted, truth);
 }
+
+#[test]
+fn a_range_without_a_moment_of_the_session_has_no_picture() {
+    let store = store(&Scenario { duration_ns: 5_000_000_000, ..Default::default() });
+    let snapshot = store.snapshot();
+    let end_ns = snapshot.range().end_ns;
+    for plot in Plot::ALL {
+        for range in [Range::new(7, 7), Range::new(end_ns + 1, end_ns + 9)] {
+            for format in [Format::Svg, Format::Csv] {
+                let drawn = write(&snapshot, plot, range, None, format, &mut Vec::new());
+                let told = drawn.unwrap_err().to_string();
+                assert!(told.contains("nothing of the session lies in this range"), "{told}");
+            }
+        }
+    }
+}

@@ -20,7 +20,7 @@ mod state;
 mod write;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 #[cfg(any(test, feature = "fuzz"))]
 pub use chunk::{decode as decode_chunk, unpack as unpack_chunk};

@@ -1,6 +1,6 @@
 //! Recordings on a real disk: what was written comes back, also after a real `kill -9`.
 
-mod full;
+pub(crate) mod full;
 #[path = "../../../tests/skipped.rs"]
 mod skipped;
 

@@ -2,7 +2,7 @@
 
 use super::schema::*;
 use super::states::thread_states;
-use crate::batch::ThreadKey;
+use crate::batch::{ThreadKey, ThreadKind};
 use crate::store::{self, CpuTotals, GilTotals, Histograms, Range, Snapshot, total};
 
 /// Samples of the process in a report at most: more than any page is wide.
@@ -26,6 +26,11 @@ pub fn build_range(snapshot: &Snapshot<'_>, range: Range) -> Report {
             start_unix_ns: snapshot.target().anchor_unix_ns.saturating_add(window.start_ns),
             duration_ns: window.length_ns(),
         },
+        ended: snapshot.ended().map(|ended| Ended {
+            how: ended.how(),
+            reason: ended.reason.clone(),
+            at_ns: since(ended.at_ns),
+        }),
         marks: marks(snapshot, range, since),
         loss: Loss {
             events_lost: total(snapshot.lost().values().copied()),
@@ -103,7 +108,7 @@ fn thread(row: store::ThreadRow) -> Thread {
     Thread {
         thread_id: row.thread_id,
         is_main: row.is_main,
-        kind: row.kind,
+        kind: Some(row.kind).filter(|kind| *kind != ThreadKind::Native || row.gil.is_some()),
         alive: row.alive,
         cpu_ns: cpu(|cpu| cpu.cpu_ns),
         cpu_user_ns: split(|cpu| cpu.cpu_user_ns),
@@ -191,5 +196,8 @@ fn notes(snapshot: &Snapshot<'_>, more: Vec<Note>) -> Vec<Note> {
         );
     }
     notes.extend(more);
+    let unsampled = snapshot.has_exited();
+    let of_exited = "exited threads: of threads that lived between two samples only the sum of their CPU is known";
+    notes.extend(unsampled.then(|| note("threads", of_exited)));
     notes
 }

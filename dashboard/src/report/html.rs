@@ -92,6 +92,9 @@ fn write_facts(report: &Report, out: &mut impl Write) -> IoResult<()> {
     if let Some(last) = report.process.as_ref().and_then(|points| points.last()) {
         facts.push(("memory at the end", format!("{} resident", bytes(last.rss_bytes))));
     }
+    if let Some(ended) = &report.ended {
+        facts.push(("end", ended.text()));
+    }
     for mark in &report.marks {
         facts.push(("mark", format!("{}: {}", duration(mark.at_ns.max(0) as u64), mark.name)));
     }

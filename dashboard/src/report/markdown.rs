@@ -18,6 +18,9 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
     writeln!(out, "- Python {version}, {}", escape_markdown(&target.executable))?;
     let start = crate::plot::date(report.window.start_unix_ns);
     writeln!(out, "- window: {} from {start}", duration(report.window.duration_ns))?;
+    if let Some(ended) = &report.ended {
+        writeln!(out, "- end: {}", escape_markdown(&ended.text()))?;
+    }
     for mark in &report.marks {
         let at = duration(mark.at_ns.max(0) as u64);
         writeln!(out, "- mark at {at}: {}", escape_markdown(&mark.name))?;
@@ -50,6 +53,15 @@ pub fn write(report: &Report, findings: &[Finding], out: &mut impl Write) -> Res
         writeln!(out, "- {}: {}", escape_markdown(&note.section), escape_markdown(&note.reason))?;
     }
     Ok(())
+}
+
+impl Ended {
+    /// For a person.
+    pub fn text(&self) -> String {
+        let Self { how, reason, at_ns } = self;
+        let went_on = if ["ended", "cut off"].contains(how) { "" } else { "; the process went on" };
+        format!("{reason}, at {}{went_on}", duration((*at_ns).max(0) as u64))
+    }
 }
 
 fn write_findings(findings: &[Finding], out: &mut impl Write) -> Result<()> {

@@ -16,6 +16,8 @@ pub struct Report {
     pub schema: &'static str,
     pub target: Target,
     pub window: Window,
+    /// Null while it is watched.
+    pub ended: Option<Ended>,
     pub marks: Vec<Mark>,
     pub loss: Loss,
     /// What was tried on the target, whether in the window or not; `at_ns` and ranges on the session's clock.
@@ -49,6 +51,18 @@ pub struct Target {
 pub struct Window {
     pub start_unix_ns: u64,
     pub duration_ns: u64,
+}
+
+/// How watching came to its end.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// "ended": the process is over. It went on if it was "detached" or the "recording stopped"; what became of
+    /// it is not known where the recording was "cut off".
+    pub how: &'static str,
+    /// For a person: "exited with status 0", "detached by Ctrl-C".
+    pub reason: String,
+    /// Since the window's start.
+    pub at_ns: i64,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -99,7 +113,8 @@ pub struct Thread {
     pub thread_id: u32,
     pub name: String,
     pub is_main: bool,
-    pub kind: ThreadKind,
+    /// Null where a thread is none of Python's own and nobody saw whether it takes the GIL.
+    pub kind: Option<ThreadKind>,
     pub alive: bool,
     pub cpu_ns: Option<u64>,
     pub cpu_user_ns: Option<u64>,

@@ -43,7 +43,7 @@ fn the_schema_is_the_documented_one() {
         (
             "{",
             2,
-            "schema target window marks loss experiments gil threads handoffs blame thread_states \
+            "schema target window ended marks loss experiments gil threads handoffs blame thread_states \
              frames imports process notes",
         ),
         (

@@ -40,7 +40,11 @@ impl Store {
             notes: self.notes.clone(),
             frames: self.frames.so_far(),
             imports: self.imports.so_far(),
-            ..Batch::default()
+            callers: self.callers.values().cloned().collect(),
+            states: self.states_so_far(),
+            events: Vec::new(),        // of the past: see the module's text
+            marks_removed: Vec::new(), // nobody has heard of those
+            ended: None,               // what is over is not recorded any more
         };
         [first, last]
     }
@@ -87,6 +91,11 @@ impl Store {
                 native_module: module.clone(),
             });
         rows.collect()
+    }
+
+    fn states_so_far(&self) -> Vec<StateTotal> {
+        let rows = self.states.iter();
+        rows.map(|(&caller, &counters)| StateTotal { caller, counters }).collect()
     }
 
     fn handoffs_so_far(&self) -> Vec<HandoffTotal> {

@@ -18,16 +18,14 @@ pub const FORCED_SHARE: f64 = 0.5;
 /// Mean hold from which a thread counts as CPU: half of CPython's default switch interval.
 pub const LONG_HOLD_NS: u64 = 2_500_000;
 
-/// The class of a thread by its figures over `length_ns`; null when neither is known.
+/// The class of a thread by its figures over `length_ns`; null when the GIL is not watched: without it nobody
+/// knows whether a thread burns CPU with the GIL or beside it, or how it lets go.
 pub fn class(
     cpu: Option<&CpuTotals>,
     gil: Option<&ThreadGilTotals>,
     length_ns: u64,
 ) -> Option<Class> {
-    if cpu.is_none() && gil.is_none() || length_ns == 0 {
-        return None;
-    }
-    let gil = gil.copied().unwrap_or_default();
+    let gil = gil.filter(|_| length_ns > 0)?;
     // Without /proc's figure the time with the GIL is the CPU that is known.
     let cpu_ns = cpu.map_or(gil.hold_ns, |cpu| cpu.cpu_ns);
     let cores = cpu_ns as f64 / length_ns as f64;
@@ -79,5 +77,6 @@ mod tests {
             assert_eq!(class(Some(&cpu), Some(&gil), SECOND), Some(expected), "{gil:?}");
         }
         assert_eq!(class(None, None, SECOND), None);
+        assert_eq!(class(Some(&cpu(SECOND)), None, SECOND), None, "the GIL was not watched");
     }
 }

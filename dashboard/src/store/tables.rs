@@ -102,6 +102,11 @@ impl<'a> Snapshot<'a> {
         }
     }
 
+    /// Whether there is CPU of threads that were never seen one by one.
+    pub fn has_exited(&self) -> bool {
+        self.store.process.is_some_and(|(first, last)| last.exited_cpu_ns > first.exited_cpu_ns)
+    }
+
     fn exited_row(&self, sums: &Option<ThreadSums>) -> Option<ThreadRow> {
         let folded = self.store.threads.folded();
         let (cpu, parts, gil) = match sums {
@@ -132,7 +137,8 @@ impl<'a> Snapshot<'a> {
             alive: false,
             cpu: self.has_cpu().then_some(cpu),
             cpu_parts: self.has_cpu().then_some(parts),
-            gil: self.has_gil().then_some(gil),
+            // Of threads that were never kept one by one nothing is known but CPU.
+            gil: (self.has_gil() && folded.threads > 0).then_some(gil),
             class: None,
         })
     }

@@ -2,7 +2,7 @@
 
 use super::enter::{Watched, has_no_gil_yet};
 use super::facts::end_of;
-use crate::batch::{Batch, Change};
+use crate::batch::{Batch, Change, Ended};
 use crate::collect::frames::FramesReader;
 use crate::hub::{Control, HubError, HubHandle, NewSession, SessionId};
 use crate::remedy::Remedy;
@@ -52,6 +52,7 @@ impl Watched {
             seccomp: None,
             n_threads: 0,
             frames_tries: 0,
+            names_tries: 0,
         };
         std::thread::Builder::new()
             .name(format!("watch-{}", id.0))
@@ -76,6 +77,7 @@ struct Watcher {
     seccomp: Option<u32>,
     n_threads: u32,
     frames_tries: u32,
+    names_tries: u32,
 }
 
 impl Watcher {
@@ -87,13 +89,18 @@ impl Watcher {
                 self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
             }
         }
+        if !self.watched.entry.plan.probes.gil {
+            let why = "the gil probe was off: it is not among --probes".to_owned();
+            let notes = [("gil".to_owned(), why)].into();
+            self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+        }
         loop {
             if let Some(reason) = self.turn() {
                 return self.end(reason);
             }
             match self.next_order(&mut orders) {
-                Ok(Some(Control::Detach(reply))) => {
-                    let outcome = self.leave();
+                Ok(Some(Control::Detach(by, reply))) => {
+                    let outcome = self.leave(&by);
                     let left = outcome.as_ref().ok().cloned();
                     let _ = reply.send(outcome.map(|_| ()).map_err(|error| error.to_string()));
                     if let Some(reason) = left {
@@ -107,7 +114,11 @@ impl Watcher {
                     let _ = reply.send(self.undo_remedy(name));
                 }
                 // The hub is gone: nobody can see what is recorded, so it is not recorded.
-                Ok(None) => return self.leave().unwrap_or_else(|error| error.to_string()),
+                Ok(None) => {
+                    return self
+                        .leave("as gilscope ended")
+                        .unwrap_or_else(|error| error.to_string());
+                }
                 Err(_) => {}
             }
         }
@@ -147,6 +158,7 @@ impl Watcher {
         self.look_for_gil(n_threads);
         self.mind_seccomp();
         self.look_for_frames();
+        self.look_for_names();
         self.feed(batch);
         None
     }
@@ -181,6 +193,15 @@ impl Watcher {
             }
             Err(_) => {}
         }
+    }
+
+    /// Without an agent nobody tells where the interpreter keeps its threads.
+    fn look_for_names(&mut self) {
+        if self.watched.entry.plan.probes.gil || self.names_tries == FRAMES_TRIES {
+            return;
+        }
+        let found = self.watched.live.find_from_outside(&self.watched.identity);
+        self.names_tries = if found { FRAMES_TRIES } else { self.names_tries + 1 };
     }
 
     /// A filter that came up after we went in might kill whoever calls process_vm_readv.
@@ -227,10 +248,10 @@ impl Watcher {
     }
 
     /// Takes the agent out and tells the rest. The session is over only if that worked.
-    fn leave(&mut self) -> Result<String, Error> {
+    fn leave(&mut self, by: &str) -> Result<String, Error> {
         if !self.watched.wait_for_boot_or_call_off() {
             // The agent has nothing in place yet and goes by itself once it gets the GIL.
-            return Ok(self.part());
+            return Ok(self.part(by));
         }
         if let Some(agent) = self.watched.agent.take() {
             match inject::detach(&self.watched.identity, Options::default()) {
@@ -243,20 +264,20 @@ impl Watcher {
                     return Err(error);
                 }
             }
-            let reason = self.part();
+            let reason = self.part(by);
             agent.reclaim();
             return Ok(reason);
         }
-        Ok(self.part())
+        Ok(self.part(by))
     }
 
     /// The process goes on without us. What it keeps for frames is read from outside: that may take a while
     /// and needs no agent, so it comes last.
-    fn part(&mut self) -> String {
+    fn part(&mut self, by: &str) -> String {
         if let Some(batch) = self.watched.live.last_frames() {
             self.feed(batch);
         }
-        self.close("detached".to_owned())
+        self.close(format!("{} {by}", Ended::DETACHED))
     }
 
     fn end(mut self, reason: String) -> String {

@@ -13,7 +13,7 @@ pub struct SessionView {
     pub target: Target,
     pub range: Range,
     pub marks: Vec<Mark>,
-    pub ended: Option<Ended>,
+    pub ended: Option<Over>,
     /// Probe name to the reason why its figures are missing.
     pub notes: BTreeMap<String, String>,
     pub events_lost: u64,
@@ -26,6 +26,21 @@ pub struct SessionView {
     pub gil_utilization: Option<f64>,
     /// Cores used over the last five seconds; null without samples.
     pub cpu_cores: Option<f64>,
+}
+
+/// Why a session is over.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Over {
+    #[serde(flatten)]
+    pub ended: Ended,
+    /// See [`Ended::how`].
+    pub how: &'static str,
+}
+
+impl From<&Ended> for Over {
+    fn from(ended: &Ended) -> Self {
+        Self { ended: ended.clone(), how: ended.how() }
+    }
 }
 
 /// What "now" means in the list of sessions.
@@ -42,7 +57,7 @@ impl SessionView {
             target: snapshot.target().clone(),
             range,
             marks: snapshot.marks().to_vec(),
-            ended: snapshot.ended().cloned(),
+            ended: snapshot.ended().map(Over::from),
             notes: snapshot.notes().clone(),
             events_lost: total(lost.values().copied()),
             lost_by_cause: lost.clone(),

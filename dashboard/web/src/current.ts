@@ -2,10 +2,10 @@
 
 import type { Session } from "./types";
 
-/** The one that was asked for; without it the newest that still runs, else the newest. */
+/** The one that was asked for; without it the newest that still runs, else the first, as they were named. */
 export function chosen(sessions: Session[], wanted: number | null): Session | null {
   return sessions.find((session) => session.id === wanted)
-    ?? sessions.findLast((session) => !session.ended) ?? sessions.at(-1) ?? null;
+    ?? sessions.findLast((session) => !session.ended) ?? sessions[0] ?? null;
 }
 
 /** Whether both watch the same process on the same clock, so that spans of one hold for the other. */

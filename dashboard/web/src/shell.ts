@@ -50,7 +50,7 @@ export class Shell {
     if (state === this.listed) return;
     this.listed = state;
     this.sessions.replaceChildren(...sessions.map((session) =>
-      h("option", { value: session.id, selected: session.id === current }, sessionName(session) + (session.ended ? " (ended)" : ""))));
+      h("option", { value: session.id, selected: session.id === current }, sessionName(session) + (session.ended ? ` (${session.ended.how})` : ""))));
     show(this.sessions, sessions.length > 0);
   }
 
@@ -111,7 +111,7 @@ export class Shell {
 /** A word for how it is shown, and what is seen of the time. */
 function stateOf({ session, window, view }: Context, connection: Connection): [string, string] {
   const stale = connection.state === "lost" || connection.state === "denied";
-  if (!view.range) return session.ended ? ["ended", "final"] : stale ? ["stale", "not live"] : ["live", "live"];
+  if (!view.range) return session.ended ? ["ended", session.ended.how] : stale ? ["stale", "not live"] : ["live", "live"];
   const at = (ns: number) => clock(unixSeconds(session, ns), true);
   const behind = session.ended ? 0 : session.range.end_ns - window.end_ns;
   const text = `${at(window.start_ns)} to ${at(window.end_ns)}`;
@@ -129,9 +129,16 @@ function bannerText(context: Context | null, connection: Connection): string | n
   const session = context?.session;
   if (session?.ended) {
     const at = clock(unixSeconds(session, session.ended.at_ns));
-    return `Process ${session.target.pid} ended at ${at}: ${session.ended.reason}. Its figures are final.`;
+    return `${endedText(session.target.pid, at, session.ended)} Its figures are final.`;
   }
   return null;
+}
+
+/** A process that was left goes on, which "ended" would deny. */
+function endedText(pid: number, at: string, { how, reason }: NonNullable<Session["ended"]>): string {
+  if (how === "ended") return `Process ${pid} ended at ${at}: ${reason}.`;
+  if (how === "cut off") return `What is known of process ${pid} ends at ${at}, ${reason}.`;
+  return `Process ${pid} was watched until ${at}, then ${reason}; it went on.`;
 }
 
 function spanName(last_s: number): string {

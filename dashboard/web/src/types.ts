@@ -26,7 +26,8 @@ export interface Session {
   target: Target;
   range: Range;
   marks: Mark[];
-  ended: { at_ns: number; reason: string } | null;
+  /** `how`: the process went on if it was "detached" or the "recording stopped"; "cut off": not known; else "ended". */
+  ended: { at_ns: number; reason: string; how: string } | null;
   notes: Record<string, string>;
   events_lost: number;
   lost_by_cause: Record<string, number>;

@@ -52,18 +52,25 @@ pub struct FramesReader {
     no_census: Option<String>,
 }
 
+/// The interpreter as it is found from outside. The text says why it cannot be read.
+pub fn interpreter(target: &Identity) -> Result<(TargetMemory, Layout, Roots), String> {
+    let found = survey::interpreter(target).ok_or("no interpreter was found in the process")?;
+    let text = found.version.ok_or("the interpreter does not tell its version from outside")?;
+    let version = Version::parse(text.as_bytes()).ok_or("the interpreter's version is odd")?;
+    let (roots, _) = addresses(target);
+    let cannot = |error: std::io::Error| format!("its memory cannot be read: {error}");
+    let memory = TargetMemory::open(target.pid()).map_err(cannot)?;
+    let layout = Layout::choose(&memory, version, roots.runtime).map_err(|why| why.to_string())?;
+    Ok((memory, layout, roots))
+}
+
 impl FramesReader {
     /// Finds the interpreter in the target. The text says why it cannot be read.
     pub fn open(target: &Identity, clock: SessionClock) -> Result<Self, String> {
-        let found = survey::interpreter(target).ok_or("no interpreter was found in the process")?;
-        let text = found.version.ok_or("the interpreter does not tell its version from outside")?;
-        let version = Version::parse(text.as_bytes()).ok_or("the interpreter's version is odd")?;
-        let (roots, symbols) = addresses(target);
+        let (memory, layout, roots) = interpreter(target)?;
+        let (_, symbols) = addresses(target);
         let cannot = |error: std::io::Error| format!("its memory cannot be read: {error}");
-        let memory = TargetMemory::open(target.pid()).map_err(cannot)?;
         let pages = Arc::new(Pages::open(target.pid()).map_err(cannot)?);
-        let layout =
-            Layout::choose(&memory, version, roots.runtime).map_err(|why| why.to_string())?;
         if layout.free_threaded {
             return Err("the probe does not know builds without the GIL".to_owned());
         }

@@ -111,7 +111,7 @@ function factsOf(session: Session): [string, string][] {
     ["Way in", target.method || UNKNOWN],
     ["Threads", `${session.n_threads_alive} alive, ${session.n_threads} seen`],
     ["Cores of the machine", target.n_cpus ? String(target.n_cpus) : UNKNOWN],
-    ["State", ended ? `ended: ${ended.reason}` : "running"],
+    ["State", ended ? (ended.how === "ended" ? `ended: ${ended.reason}` : ended.reason) : "running"],
   ];
 }
 

@@ -13,6 +13,7 @@ import type { Folder, Process, RecordingFile, Session } from "../types";
 
 /** Files grow and processes come and go; looking is cheap for the folder and not quite for processes. */
 const FOLDER_EVERY_MS = 3000;
+const PROCESSES_EVERY_MS = 10_000;
 
 export class TargetsPage {
   readonly element = h("main", { class: "page" });
@@ -42,6 +43,9 @@ export class TargetsPage {
     setInterval(() => {
       if (!this.element.hidden && !document.hidden) void this.lookAtFolder();
     }, FOLDER_EVERY_MS);
+    setInterval(() => {
+      if (!this.element.hidden && !document.hidden) void this.lookAtProcesses();
+    }, PROCESSES_EVERY_MS);
   }
 
   draw(sessions: Session[]): void {
@@ -222,7 +226,8 @@ function titled(cell: HTMLElement, text: string): void {
 }
 
 function state(session: Session): string {
-  return session.ended ? `ended: ${session.ended.reason}` : "running";
+  if (!session.ended) return "running";
+  return session.ended.how === "ended" ? `ended: ${session.ended.reason}` : session.ended.reason;
 }
 
 function scriptName(cmdline: string[], executable = ""): string {

@@ -37,6 +37,7 @@ function columns(): Column<Culprit>[] {
       dress: (cell, row) => {
         if (cell.dataset.of === row.name) return;
         cell.dataset.of = row.name;
+        cell.title = row.name;
         cell.classList.toggle("dim", !row.where);
         cell.replaceChildren(row.where ? h("button", { type: "button", class: "link", title: "See its lines on the GIL page", click: () => show(row) }, row.name) : row.name);
       } },

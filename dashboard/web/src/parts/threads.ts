@@ -38,9 +38,12 @@ const common: Column<ThreadRow>[] = [
 type Cpu = NonNullable<ThreadRow["cpu"]>;
 type Gil = NonNullable<ThreadRow["gil"]>;
 
-const ofCpu = (key: keyof Cpu, label: string, title: string, text: (value: number | undefined) => string): Column<ThreadRow> => ({
-  key, label, title, numeric: true, text: (row) => text(row.cpu?.[key]), sort: (row) => row.cpu?.[key] ?? null,
-});
+/** The row of threads that lived between two samples: only the sum of their CPU is known. */
+const EXITED = 0xffff_ffff;
+const ofCpu = (key: keyof Cpu, label: string, title: string, text: (value: number | undefined) => string): Column<ThreadRow> => {
+  const value = (row: ThreadRow) => (row.key === EXITED && key !== "cpu_ns" ? undefined : row.cpu?.[key]);
+  return { key, label, title, numeric: true, text: (row) => text(value(row)), sort: (row) => value(row) ?? null };
+};
 const ofGil = (key: keyof Gil, label: string, title: string, text: (value: number | undefined) => string): Column<ThreadRow> => ({
   key, label, title, numeric: true, text: (row) => text(row.gil?.[key]), sort: (row) => row.gil?.[key] ?? null,
 });
