@@ -29,6 +29,7 @@ mod talk;
 mod target;
 mod units;
 mod view;
+mod weigh;
 mod ws;
 
 pub use cli::main;

@@ -12,6 +12,7 @@ mod findings;
 mod frames;
 mod full_disk;
 mod imports;
+mod imports_cost;
 mod leaving;
 mod loss;
 mod names;

@@ -15,6 +15,7 @@ mod detach;
 mod doctor;
 mod flags;
 mod from_page;
+mod imports;
 mod list;
 mod man;
 mod mark;
@@ -71,6 +72,7 @@ enum Command {
     Export(report::ExportFlags),
     Compare(compare::Flags),
     Check(check::Flags),
+    Imports(imports::Flags),
     Mark(mark::Flags),
     Try(tries::Flags),
     Bench(bench::Flags),
@@ -155,6 +157,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Export(flags) => report::export(&flags, &context(&common, &NoOptions)?),
         Command::Compare(flags) => compare::run(&flags, &context(&common, &NoOptions)?),
         Command::Check(flags) => check::run(&flags, &context(&common, &NoOptions)?),
+        Command::Imports(flags) => imports::run(&flags, &context(&common, &NoOptions)?),
         Command::Serve(flags) => {
             let context = context(&common, &flags)?;
             block_on(serve::run(flags, &context))
