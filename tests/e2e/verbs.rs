@@ -340,6 +340,8 @@ fn a_gilscope_without_a_dashboard_hears_marks_tries_and_detach() {
     assert!(workload.runs());
     let report = home.json(&["report", "r.gilscope", "--json"]);
     assert_eq!(report["ended"]["how"], "detached");
+    let alive = report["threads"].as_array().unwrap().iter().filter(|row| row["alive"] == true);
+    assert_eq!(alive.count(), 14, "it went on with all of its threads");
     assert_eq!(report["ended"]["reason"], "detached by `gilscope detach`");
     let marks = report["marks"].as_array().unwrap().iter().map(|mark| &mark["name"]);
     assert_eq!(marks.collect::<Vec<_>>(), ["cache warm", "again", "try io-priority"]);

@@ -245,9 +245,13 @@ impl Live {
     /// The last batch: what stands in the segment now that nobody writes to it any more.
     pub fn last(&mut self, reason: String) -> Batch {
         let mut batch = self.read(true);
-        self.registry.see(&[], batch.at_ns);
+        let ended = Ended { at_ns: batch.at_ns, reason };
+        // Of a process that was left the threads go on.
+        if ended.how() != Ended::DETACHED {
+            self.registry.see(&[], batch.at_ns);
+        }
         batch.threads = self.registry.take_changes();
-        batch.ended = Some(Ended { at_ns: batch.at_ns, reason });
+        batch.ended = Some(ended);
         batch
     }
 
