@@ -17,13 +17,8 @@ const DAEMON_GROWTH_KIB: u64 = 32 * 1024;
 /// Descriptors, threads and mappings.
 type Held = (usize, usize, usize);
 
-fn held(pid: u32) -> Held {
-    let entries = |of: &str| {
-        let folder = std::fs::read_dir(format!("/proc/{pid}/{of}"));
-        folder.map_or(0, Iterator::count)
-    };
-    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
-    (entries("fd"), entries("task"), maps.lines().count())
+fn held(program: &Program) -> Held {
+    (program.n_fds(), program.n_threads(), program.maps().len())
 }
 
 /// Means of the second and of the last third of the looks.
@@ -40,7 +35,7 @@ fn soak(python: &Python) {
     let (began, length) = (Instant::now(), Duration::from_secs(sized(60, 600) as u64));
     let (mut of_target, mut of_daemon) = (Vec::new(), Vec::new());
     let mut truth;
-    let target_held = held(program.pid());
+    let target_held = held(&program);
     loop {
         program.say("go");
         truth = program.truth();
@@ -51,7 +46,7 @@ fn soak(python: &Python) {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    wait_for("the target as before", || held(program.pid()), |now| *now == target_held);
+    wait_for("the target as before", || held(&program), |now| *now == target_held);
     let (report, delivered) = session.finish_and(n_events);
     program.end_well();
     let acquires = report.n("gil.acquires");

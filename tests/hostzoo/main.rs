@@ -26,7 +26,6 @@ use harness::process::{Ended, Process};
 use harness::session::gilscope;
 use harness::{Program, Python, interpreters, scratch, sized, tests_dir};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Attach and detach this often at least, the last times with the host quiet again; in the size of a
@@ -58,20 +57,13 @@ fn command(python: &Python, host: &str) -> Command {
     let folder =
         if host.starts_with("programs/") { tests_dir() } else { tests_dir().join("hostzoo/hosts") };
     let mut path = vec![tests_dir().join("programs")];
-    path.extend(packages(python).filter(|_| host.starts_with("gevent")));
+    path.extend(python.packages("packages").filter(|_| host.starts_with("gevent")));
     if let Some(folder) = foreign::folder(python).filter(|_| host.starts_with("foreign")) {
         command.env("FOREIGN", folder);
     }
     command.arg(folder.join(host)).env("PYTHONPATH", std::env::join_paths(path).expect("no colon"));
     command.env("PYTHONDONTWRITEBYTECODE", "1");
     command
-}
-
-/// Where `tests/run` has installed `requirements.txt` for this interpreter, if it has.
-fn packages(python: &Python) -> Option<PathBuf> {
-    let (major, minor) = python.version;
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("packages-{major}.{minor}"));
-    folder.exists().then_some(folder)
 }
 
 fn end(program: Program, truth: Value) -> Seen {
@@ -154,7 +146,7 @@ fn preloaded(python: &Python, host: &str) -> Seen {
 }
 
 fn undisturbed(python: &Python, host: &str, attach: Attach) {
-    if host.starts_with("gevent") && packages(python).is_none() {
+    if host.starts_with("gevent") && python.packages("packages").is_none() {
         return interpreters::skip(
             "gevent is not installed for this interpreter (tests/run does it)",
         );

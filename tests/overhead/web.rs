@@ -8,7 +8,7 @@ use crate::harness::process::Process;
 use crate::harness::{Program, Python, Session, interpreters, scratch, tests_dir};
 use crate::paired::{Estimate, LEAST};
 use crate::results::{AtMost, Row, is_large, publish};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// The last CPython on which all of the tools run.
@@ -40,9 +40,11 @@ const ARMS: [(&str, Watcher); 7] = [
 
 #[test]
 fn web_server() {
-    let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("overhead-3.11");
-    let found = Python::find(VERSION);
-    let (Ok(python), true) = (found, packages.exists()) else {
+    let python = match Python::find(VERSION) {
+        Ok(python) => python,
+        Err(reason) => return interpreters::skip(&reason),
+    };
+    let Some(packages) = python.packages("overhead") else {
         return interpreters::skip(
             "the web server's packages are not installed (tests/run does it)",
         );

@@ -17,7 +17,6 @@ use crate::symbols::{self, Api, Hooked};
 use core::ffi::{CStr, c_int, c_void};
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release, SeqCst};
 use cpython::Version;
-use cpython::check::Mismatch;
 use cpython::gil::Gil as GilLayout;
 use cpython::layout::Layout as PythonLayout;
 use suite::got::{self, Refused};
@@ -260,9 +259,8 @@ pub(crate) fn start_blame(header: &Header, api: &Api, version: Version, thread_s
     }
     let runtime = (api.runtime != 0).then_some(api.runtime);
     let Ok(layout) = PythonLayout::choose(&Own, version, runtime) else { return };
-    // No frame yet is no fault: each look proves what it finds to be a code object.
-    match layout.check(&Own, thread_state, thread_pointer(), api.code_type) {
-        Ok(_) | Err(Mismatch::NoFrame) => suite::gil::set_layout(layout, api.code_type),
+    match layout.prove(&Own, thread_state, thread_pointer(), api.code_type) {
+        Ok(()) => suite::gil::set_layout(layout, api.code_type),
         Err(mismatch) => header.blame_mismatch.store(mismatch as u32, Relaxed),
     }
 }

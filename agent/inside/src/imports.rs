@@ -49,10 +49,11 @@ pub(crate) fn wait_for_importer(header: &'static Header, module: &Module, hooked
         .and_then(|()| got::place(module, &SIGACTION));
 }
 
-/// Takes the hook out again, if it is still there.
+/// Takes the hook out again, if it still waits.
 pub(crate) fn stop_waiting() {
-    HOT.imports_pending.store(0, SeqCst);
-    got::restore(&[sigaction]);
+    if HOT.imports_pending.swap(0, SeqCst) != 0 {
+        got::restore(&[sigaction]);
+    }
 }
 
 /// Stands for `sigaction(signal, new, old)` in the interpreter until the probe has begun.

@@ -72,7 +72,7 @@ pub struct Gone;
 
 /// Whether chunks of temporary thread states can be kept, or why not.
 fn may_keep_chunks(version: Option<Version>, probes: u32) -> Result<(), String> {
-    if probes & wire::plan::probe::TSTATE == 0 {
+    if probes & probe::TSTATE == 0 {
         return Err("the tstate probe is off; keep-chunks works through its hooks".to_owned());
     }
     match version.filter(|version| !version.has_data_stack()) {

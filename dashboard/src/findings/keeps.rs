@@ -133,9 +133,10 @@ fn finding(facts: &Facts<'_>, code: u32, line: Option<u32>, kept: &Kept) -> Opti
     let evidence = match only {
         Some(thread) => Evidence::of("gil", thread.row.key, &thread.row.name, Some(row)),
         None => Evidence {
+            page: "gil",
             thread: None,
             thread_name: None,
-            ..Evidence::of("gil", row.thread, "", Some(row))
+            function: row.function.clone(),
         },
     };
     Some(Finding { rule: Rule::KeepsGil, text, remedy, cost, evidence })

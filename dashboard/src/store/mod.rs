@@ -23,6 +23,7 @@ mod series;
 mod snapshot;
 mod state;
 mod states;
+mod states_answers;
 mod tables;
 mod threads;
 mod timeline;
@@ -36,6 +37,7 @@ pub use frames_answers::{FramesAt, FramesFigure, FramesFigures, FramesSeries};
 pub use imports::{ImportRow, ImportRows};
 pub use snapshot::Snapshot;
 pub use state::STATE_VERSION;
+pub use states_answers::{StateRow, StateSeries, StateTotals};
 pub use threads::EXITED;
 
 use crate::batch::*;

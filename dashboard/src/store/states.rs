@@ -1,11 +1,12 @@
 //! Thread states: taking them in, and answering who made them over a range.
 
 use super::Store;
-use super::answers::{Pixels, Range, StateRow, StateSeries, StateTotals};
+use super::answers::{Pixels, Range};
 use super::bins::{GilBin, Rows, add_rows};
 use super::counters::Counters;
 use super::series::{Share, means};
 use super::snapshot::Snapshot;
+use super::states_answers::{StateRow, StateSeries, StateTotals};
 use super::{extend, has_room};
 use crate::batch::{Batch, StateCounters, StateTotal};
 

@@ -22,6 +22,11 @@ export interface PageView {
   draw(context: Context): void;
 }
 
+/** Whether the GIL is watched, as far as is known: a series without columns says that it is not. */
+export function isGilWatched(parts: Parts): boolean {
+  return parts.gil === undefined || parts.gil.columns.length > 0;
+}
+
 /** What tables are about: the same text while only time goes on. */
 export function aboutOf({ session, view }: Context): string {
   return JSON.stringify([session.id, view.last_s, view.range, view.select]);

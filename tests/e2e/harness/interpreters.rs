@@ -32,6 +32,13 @@ impl Python {
         Ok(Self { path, version: (number(major), number(minor)) })
     }
 
+    /// Where `tests/run` has installed `requirements.txt` of `what` for this interpreter, if it has.
+    pub(crate) fn packages(&self, what: &str) -> Option<PathBuf> {
+        let (major, minor) = self.version;
+        let folder = format!("{what}-{major}.{minor}");
+        Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join(folder)).filter(|folder| folder.exists())
+    }
+
     /// Has the 3.2+ GIL: drop requests and a switch interval.
     pub(crate) fn has_switch_interval(&self) -> bool {
         self.version.0 >= 3

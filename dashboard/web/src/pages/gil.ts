@@ -3,7 +3,7 @@
 import { ChartBox } from "../charts/box";
 import type { ChartEvents } from "../charts/chart";
 import { lineSpec, percentLabel } from "../charts/series";
-import type { Context, PageView } from "../context";
+import { type Context, isGilWatched, type PageView } from "../context";
 import { h, show } from "../dom";
 import { count, duration, percent, rate } from "../format";
 import { explainKeys } from "../keys";
@@ -89,7 +89,7 @@ export class GilPage implements PageView {
   draw(context: Context): void {
     this.context = context;
     const { parts, session } = context;
-    const watched = parts.gil === undefined || parts.gil.columns.length > 0;
+    const watched = isGilWatched(parts);
     show(this.off, !watched);
     show(this.content, watched);
     this.off.textContent = `The GIL of this process is not watched: ${session.notes.gil ?? (session.ended ? "the probe gil was off" : "the probe gil is off, or no figures have come yet")}.`;

@@ -3,7 +3,7 @@
 import "./overview.css";
 import { Chart } from "../charts/chart";
 import { lineSpec, percentLabel } from "../charts/series";
-import type { Context, PageView } from "../context";
+import { type Context, isGilWatched, type PageView } from "../context";
 import { h, setText, show } from "../dom";
 import { bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
 import { CostList } from "../parts/cost";
@@ -64,7 +64,7 @@ export class OverviewPage implements PageView {
     [this.session, this.window] = [session, window];
     this.marks.draw(session);
     this.findings.draw(parts.findings, session, window);
-    if (parts.blame) this.culprits.draw(parts.blame, parts.gil === undefined || parts.gil.columns.length > 0);
+    if (parts.blame) this.culprits.draw(parts.blame, isGilWatched(parts));
     this.cost.draw(parts.cost, session);
     const gil = parts.totals;
     const waiters = gil && gil.held_ns + gil.free_ns > 0 ? gil.waited_ns / (gil.held_ns + gil.free_ns) : null;

@@ -11,7 +11,6 @@ use core::sync::atomic::{
     AtomicU32,
     Ordering::{Acquire, Relaxed, Release},
 };
-use cpython::check::Mismatch;
 use cpython::layout::Layout;
 use cpython::sample::Sample;
 use cpython::string::Keep;
@@ -42,13 +41,10 @@ static READY: AtomicU32 = AtomicU32::new(0);
 pub(super) fn prove(layout: Result<Layout, cpython::layout::Unknown>, code_type: u64) {
     READY.store(0, Relaxed);
     let Ok(layout) = layout else { return };
-    match layout.check(&Own, api::thread_state(), thread_pointer(), code_type) {
-        Ok(_) | Err(Mismatch::NoFrame) => {
-            // SAFETY: `READY` is 0, so nobody reads; the GIL keeps others from writing.
-            unsafe { (*EYES.0.get()).write(Eyes { layout, code_type }) };
-            READY.store(1, Release);
-        }
-        Err(_) => {}
+    if layout.prove(&Own, api::thread_state(), thread_pointer(), code_type).is_ok() {
+        // SAFETY: `READY` is 0, so nobody reads; the GIL keeps others from writing.
+        unsafe { (*EYES.0.get()).write(Eyes { layout, code_type }) };
+        READY.store(1, Release);
     }
 }
 
