@@ -27,6 +27,7 @@ mod report;
 mod store;
 mod talk;
 mod target;
+mod top;
 mod units;
 mod view;
 mod weigh;

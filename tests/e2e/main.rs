@@ -21,5 +21,6 @@ mod scribbler;
 mod shares;
 mod soak;
 mod states;
+mod top;
 mod tries;
 mod witnessed;

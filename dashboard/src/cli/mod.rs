@@ -25,6 +25,7 @@ mod report;
 mod run;
 mod serve;
 mod span;
+mod top;
 mod tries;
 mod watch;
 
@@ -65,6 +66,7 @@ enum Command {
     Run(run::Flags),
     Attach(attach::Flags),
     Record(attach::RecordFlags),
+    Top(top::Flags),
     Detach(detach::Flags),
     List(list::Flags),
     Serve(serve::Flags),
@@ -147,6 +149,10 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Record(flags) => {
             let context = context(&common, &flags)?;
             block_on(attach::record(flags, &context))
+        }
+        Command::Top(flags) => {
+            let context = context(&common, &flags)?;
+            block_on(top::run(flags, &context))
         }
         Command::Detach(flags) => {
             let context = context(&common, &NoOptions)?;
