@@ -3,7 +3,7 @@
 //! It goes by the place in the code, not by the thread: in a server with a thread for each request a call
 //! that keeps the GIL does so in another thread every time.
 
-use super::facts::{Facts, place};
+use super::facts::{Facts, percent, place};
 use super::{Evidence, Finding, Rule};
 use crate::batch::{Event, EventKind, ThreadKey};
 use crate::store::{BlameRow, Range, total};
@@ -18,6 +18,8 @@ const KEPT_NS_MIN: u64 = 15_000_000;
 const KEPT_TIMES_MIN: u64 = 2;
 /// Waiting behind a call below this share of the span is not what the program suffers from.
 const KEPT_COST_MIN: f64 = 0.02;
+/// Share of a hold without a core from which on it is told.
+const OFF_CORE_TOLD_MIN: f64 = 0.1;
 /// Events looked at; all that a store keeps.
 const EVENTS: usize = 65_536;
 
@@ -37,6 +39,15 @@ impl Kept {
         self.longest_ns = self.longest_ns.max(held_ns);
         let known = self.by_holder.entry(holder).or_default();
         *known = known.saturating_add(held_ns);
+    }
+
+    /// The least of it that holders had a core for, ns. One that the kernel took off its core cannot answer
+    /// either, and that is another rule's matter; all that a holder ever waited for a core may have been here.
+    fn on_core_ns(&self, facts: &Facts<'_>) -> u64 {
+        total(self.by_holder.iter().map(|(key, held_ns)| {
+            let runqueue_ns = facts.thread(*key).map_or(0, |thread| thread.cpu.runqueue_ns);
+            held_ns.saturating_sub(runqueue_ns)
+        }))
     }
 
     /// The thread that kept it longest here.
@@ -97,10 +108,10 @@ pub fn keeps_gil(facts: &Facts<'_>) -> Vec<Finding> {
 
 fn finding(facts: &Facts<'_>, code: u32, line: Option<u32>, kept: &Kept) -> Option<Finding> {
     let holders = || kept.by_holder.keys().filter_map(|key| facts.thread(*key));
-    // A holder that the kernel took off its core cannot answer either: that is another rule's matter.
-    let off_core = total(holders().map(|thread| thread.cpu.runqueue_ns)) >= kept.sum_ns / 2;
+    let on_core_ns = kept.on_core_ns(facts);
     let cost = facts.in_threads(kept.sum_ns);
-    if kept.times < KEPT_TIMES_MIN || cost < KEPT_COST_MIN || off_core {
+    let too_few = kept.times < KEPT_TIMES_MIN || on_core_ns / kept.times < KEPT_NS_MIN;
+    if too_few || facts.in_threads(on_core_ns) < KEPT_COST_MIN {
         return None;
     }
     let code = facts.snapshot.code(code)?;
@@ -118,8 +129,13 @@ fn finding(facts: &Facts<'_>, code: u32, line: Option<u32>, kept: &Kept) -> Opti
         |thread| thread.row.name.clone(),
     );
     let module = row.native_module.as_deref().map(base_name);
+    let off_core = kept.sum_ns.saturating_sub(on_core_ns) as f64 / kept.sum_ns.max(1) as f64;
+    let off_core = match off_core >= OFF_CORE_TOLD_MIN {
+        true => format!(" (at most {} of it without a core)", percent(off_core)),
+        false => String::new(),
+    };
     let text = format!(
-        "{who} kept the GIL in {} for up to {} while others asked for it{}: {} of waiting in {} waits.",
+        "{who} kept the GIL in {} for up to {}{off_core} while others asked for it{}: {} of waiting in {} waits.",
         place(row),
         duration(kept.longest_ns),
         module.map_or(String::new(), |name| format!(", in C code of {name}")),

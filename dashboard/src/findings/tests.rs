@@ -217,11 +217,16 @@ fn a_call_that_keeps_the_gil_takes_the_place_of_the_convoy_that_it_makes() {
             .collect();
     };
     assert_eq!(rules_of(answered), [Rule::Convoy], "many holds are not one");
-    let off_core = |batch: &mut Batch| {
-        unanswered(batch, 20, 40_000_000);
-        batch.cpu[0].runqueue_ns = 500_000_000;
+    let off_core = |runqueue_ns: u64| {
+        move |batch: &mut Batch| {
+            unanswered(batch, 20, 40_000_000);
+            batch.cpu[0].runqueue_ns = runqueue_ns;
+        }
     };
-    assert_eq!(rules_of(off_core), [], "the holder had no core");
+    assert_eq!(rules_of(off_core(501_000_000)), [], "what is left is an interval or three");
+    let busy = found(off_core(400_000_000));
+    assert_eq!(busy[0].rule, Rule::KeepsGil, "a busy machine makes it no better");
+    assert!(busy[0].text.contains("40.0 ms (at most 50 % of it without a core)"), "{busy:?}");
 }
 
 /// A server with a thread for each request: the call keeps the GIL in another thread every time.
