@@ -96,7 +96,7 @@ pub struct Plan {
     pub gil_mode: Mode,
     /// Whether waiters look at what the holder runs.
     pub gil_blame: bool,
-    /// Least time between two looks when a wait begins.
+    /// Least time between two looks.
     pub gil_blame_ration: Duration,
     /// A voluntary hold at least this long makes an event.
     pub gil_long_hold: Duration,

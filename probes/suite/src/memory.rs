@@ -2,7 +2,10 @@
 //!
 //! No libc wrapper is used, so errno is never touched.
 
+use crate::hot::HOT;
+use crate::slots::thread_id;
 use core::arch::asm;
+use core::sync::atomic::Ordering::Relaxed;
 use cpython::Memory;
 
 /// Numbers of the system calls used (x86-64).
@@ -77,6 +80,16 @@ pub fn gettid() -> u32 {
     unsafe { syscall(number::GETTID, [0; 6]) as u32 }
 }
 
+/// An id of this process that process_vm_readv(2) takes: this thread's, which the control block holds, once it is known
+/// where; before, and in a child that was forked (the hot page reads as zeros there), what the kernel says.
+fn own_id() -> u64 {
+    match HOT.tid_offset.load(Relaxed) {
+        // SAFETY: getpid has no arguments and cannot fail.
+        0 => unsafe { syscall(number::GETPID, [0; 6]) as u64 },
+        _ => u64::from(thread_id(&HOT, thread_pointer())),
+    }
+}
+
 /// This process's own memory.
 pub struct Own;
 
@@ -85,10 +98,9 @@ impl Memory for Own {
         let local = [into.as_mut_ptr() as u64, into.len() as u64];
         let remote = [address, into.len() as u64];
         // SAFETY: `local` is an iovec over `into`; the kernel checks `remote` itself and answers
-        // EFAULT for addresses that are not readable. getpid cannot fail.
+        // EFAULT for addresses that are not readable.
         let copied = unsafe {
-            let pid = syscall(number::GETPID, [0; 6]) as u64;
-            let arguments = [pid, local.as_ptr() as u64, 1, remote.as_ptr() as u64, 1, 0];
+            let arguments = [own_id(), local.as_ptr() as u64, 1, remote.as_ptr() as u64, 1, 0];
             syscall(number::PROCESS_VM_READV, arguments)
         };
         copied == into.len() as i64

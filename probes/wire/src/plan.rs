@@ -45,7 +45,7 @@ impl Default for Plan {
         Self {
             probes: probe::GIL | probe::TSTATE,
             mode: Mode::Exact as u32,
-            blame_ration_ns: 200_000,
+            blame_ration_ns: 1_000_000,
             long_hold_ns: 5_000_000,
             light_every: 8,
             blame: 1,

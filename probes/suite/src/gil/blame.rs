@@ -2,7 +2,7 @@
 //!
 //! Capturing at the holder's release would name the wrong function when C work runs under an
 //! operator or is followed by I/O; so the waiter reads the holder's thread state when a wait begins
-//! (rationed: a look takes microseconds under the GIL's mutex) and at each further turn. The time
+//! and at each further turn, rationed: a look takes microseconds under the GIL's mutex. The time
 //! between two looks goes to the earlier one; time before the first look goes to the first one;
 //! a wait without any look goes to its holder with no code. Free time is nobody's fault.
 
@@ -20,7 +20,7 @@ use cpython::gil::Gil;
 use cpython::layout::Layout;
 use cpython::sample::Sample;
 use wire::code::{CodeEntry, CodeKey, FILE_BYTES, NAME_BYTES};
-use wire::event::NO_CODE;
+use wire::event::{NO_CODE, NO_INSTRUCTION};
 use wire::slot::Slot;
 
 /// What looking takes: the layout, and the address of `PyCode_Type`.
@@ -34,6 +34,9 @@ struct Shared(UnsafeCell<MaybeUninit<Eyes>>);
 // SAFETY: written once by the boot thread before `HOT.blame` is set, read only while it is.
 unsafe impl Sync for Shared {}
 static EYES: Shared = Shared(UnsafeCell::new(MaybeUninit::uninit()));
+
+/// [`scratch::LOOK_CODE`] while nothing was seen.
+pub(super) const NO_LOOK: u64 = (NO_INSTRUCTION as u64) << 32 | NO_CODE as u64;
 
 /// Gives the interpreter's layout, proven by the boot thread; waiters look from now on.
 pub fn set_layout(layout: Layout, code_type: u64) {
@@ -78,6 +81,11 @@ pub(super) fn look(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
     hot.looking.store(0, Release);
 }
 
+/// Whether the present holder was seen in this wait.
+pub(super) fn has_seen(slot: &Slot) -> bool {
+    slot.scratch[scratch::LOOK_CODE].load(Relaxed) != NO_LOOK
+}
+
 fn remember(hot: &'static Hot, slot: &Slot, code: u32, instruction: u32) {
     slot.scratch[scratch::LOOK_CODE].store(code as u64 | (instruction as u64) << 32, Relaxed);
     slot.scratch[scratch::LOOK_HOLDER].store(hot.totals().holder.load(Relaxed) as u64, Relaxed);
@@ -111,6 +119,19 @@ fn word(address: u64) -> Option<u64> {
 pub(super) fn settle(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
     if slot.scratch[scratch::LOOKS].load(Relaxed) != 0 {
         charge(hot, slot, now, free, 0);
+    }
+}
+
+/// The wait goes on. What was seen of one holder says nothing of the next: from here on the time is the next one's,
+/// with no code until somebody looks.
+pub(super) fn goes_on(hot: &'static Hot, slot: &Slot, now: u64, free: u64) {
+    let holder = hot.totals().holder.load(Relaxed) as u64;
+    if slot.scratch[scratch::LOOK_HOLDER].load(Relaxed) == holder {
+        settle(hot, slot, now, free);
+    } else {
+        charge(hot, slot, now, free, 0);
+        slot.scratch[scratch::LOOK_CODE].store(NO_LOOK, Relaxed);
+        slot.scratch[scratch::LOOK_HOLDER].store(holder, Relaxed);
     }
 }
 

@@ -8,7 +8,7 @@ use super::{add, blame, free_so_far, priority, scratch, semaphore, tell, written
 use crate::hot::{HOT, Hot};
 use crate::slots;
 use core::sync::atomic::Ordering::Relaxed;
-use wire::event::{Event, Kind, NO_INSTRUCTION};
+use wire::event::{Event, Kind};
 use wire::slot::{Slot, phase};
 
 /// `struct timespec` on x86-64.
@@ -31,7 +31,8 @@ pub unsafe extern "C" fn turn(_cond: u64, _mutex: u64, deadline: *mut Timespec) 
     if hot.segment.load(Relaxed) == 0 || hot.totals().window_start_ns.load(Relaxed) == 0 {
         return;
     }
-    let now = hot.now();
+    // The counter of this core may be a little behind that of the last holder's: never backwards.
+    let now = hot.now().max(hot.totals().changed_ns.load(Relaxed));
     let Some(slot) = slots::own(hot) else { return };
     let deadline_ns = match deadline.is_null() {
         true => 0,
@@ -84,7 +85,7 @@ pub(super) fn note_begin(slot: &Slot, holder: u32, now: u64, free: u64) {
         (scratch::HOLDER_START, holder as u64),
         (scratch::LOOK_NS, now),
         (scratch::LOOK_FREE, free),
-        (scratch::LOOK_CODE, (NO_INSTRUCTION as u64) << 32),
+        (scratch::LOOK_CODE, blame::NO_LOOK),
         (scratch::LOOK_HOLDER, holder as u64),
         (scratch::LOOKS, 0),
     ] {
@@ -115,17 +116,25 @@ fn goes_on(hot: &'static Hot, slot: &'static Slot, now: u64, deadline_ns: u64) {
         }
     }
     let free = free_so_far(totals, now);
-    blame::settle(hot, slot, now, free);
-    // Turns of the interpreter's own length are rare; shorter ones are rationed as first looks are.
-    if early_ns == 0 || may_look(hot, now) {
+    blame::goes_on(hot, slot, now, free);
+    // Rationed as well: each release wakes a waiter, often too late to find the GIL free, so that turns can be
+    // far shorter than the interval, and a look keeps the holder from its mutex. Nobody waits for a whole
+    // interval unseen, though.
+    let is_unseen = timed_out && early_ns == 0 && !blame::has_seen(slot);
+    if is_unseen || may_look(hot, now) {
         blame::look(hot, slot, now, free);
     }
 }
 
+/// Looks of 2.7 in the time of one elsewhere: a look keeps nobody from a mutex there, and a wait has only the one
+/// at its begin.
+const SEMAPHORE_LOOKS: u64 = 5;
+
 /// True once per ration, which it uses up.
 fn may_look(hot: &Hot, now: u64) -> bool {
-    let due =
-        now.saturating_sub(hot.last_look_ns.load(Relaxed)) >= hot.blame_ration_ns.load(Relaxed);
+    let ration_ns = hot.blame_ration_ns.load(Relaxed);
+    let ration_ns = if hot.is_semaphore() { ration_ns / SEMAPHORE_LOOKS } else { ration_ns };
+    let due = now.saturating_sub(hot.last_look_ns.load(Relaxed)) >= ration_ns;
     if due {
         hot.last_look_ns.store(now, Relaxed);
     }
