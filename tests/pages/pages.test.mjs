@@ -74,10 +74,17 @@ describe("pages", { skip, concurrency: false }, () => {
     const count = (text) => Number(text.replaceAll(" ", ""));
     const blame = await api(server, "/api/sessions/2/blame");
     const first = page.locator("[aria-label='blame table'] tbody tr").first().locator("td");
-    const worst = blame.reduce((a, b) => (b.wait_inflicted_ns > a.wait_inflicted_ns ? b : a));
+    const lines = new Map();
+    for (const row of blame) {
+      const key = JSON.stringify([row.function, row.file, row.line, row.native_module]);
+      lines.set(key, [...(lines.get(key) ?? []), row]);
+    }
+    const sum = (rows, key) => rows.reduce((sum, row) => sum + row[key], 0);
+    const line = [...lines.values()].reduce((a, b) => (sum(b, "wait_inflicted_ns") > sum(a, "wait_inflicted_ns") ? b : a));
+    const worst = line.reduce((a, b) => (b.wait_inflicted_ns > a.wait_inflicted_ns ? b : a));
     assert.equal(await first.nth(0).innerText(), worst.function);
-    assert.equal(await first.nth(2).innerText(), worst.thread_name);
-    assert.equal(count(await first.nth(5).innerText()), worst.waits);
+    assert.equal((await first.nth(2).innerText()).split(/,| and /)[0], worst.thread_name);
+    assert.equal(count(await first.nth(5).innerText()), sum(line, "waits"));
     const handoffs = await api(server, "/api/sessions/2/handoffs");
     const all = handoffs.reduce((sum, row) => sum + row.count, 0);
     assert.equal(count((await text(".matrix .hint")).split(" handoffs")[0]), all);

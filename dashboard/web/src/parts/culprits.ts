@@ -4,7 +4,7 @@ import { h, setText } from "../dom";
 import { count, duration, percent } from "../format";
 import { setView } from "../state";
 import type { BlameRow, Rows } from "../types";
-import { byFunction, type Culprit } from "./byfunction";
+import { byFunction, threadsLabel, type Culprit } from "./byfunction";
 import { reveal } from "./reveal";
 import { bar, Table, type Column } from "./table";
 
@@ -31,7 +31,7 @@ export class Culprits {
 }
 
 function columns(): Column<Culprit>[] {
-  const threads = ({ threads }: Culprit) => (threads.length > 2 ? `${threads[0]} and ${threads.length - 1} more` : threads.join(", "));
+  const threads = (row: Culprit) => threadsLabel(row.threads);
   return [
     { key: "function", label: "Function", title: "What was run with the GIL in hand", text: (row) => row.name, sort: (row) => row.name,
       dress: (cell, row) => {

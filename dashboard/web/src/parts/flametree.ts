@@ -20,13 +20,27 @@ export interface Node {
 /** The node's place: left and width as shares of the whole. */
 export interface Box { node: Node; depth: number; left: number; width: number }
 
+/** Threads from which on those with names alike are one box: a thread for each request would be as many slivers. */
+const THREADS_MAX = 24;
+
+/** What a thread's box is called: its name, or with very many threads the name without its numbers. */
+function threadBoxes(rows: BlameRow[]): (name: string) => string {
+  const names = new Set(rows.map((row) => row.thread_name));
+  if (names.size <= THREADS_MAX) return (name) => name;
+  const alike = (name: string) => name.replace(/\d+/g, "N");
+  const sizes = new Map<string, number>();
+  for (const name of names) sizes.set(alike(name), (sizes.get(alike(name)) ?? 0) + 1);
+  return (name) => (sizes.get(alike(name))! > 1 ? alike(name) : name);
+}
+
 export function blameTree(rows: BlameRow[]): Node {
+  const boxOf = threadBoxes(rows);
   const root: Node = { name: "all", full: "all waiting inflicted", path: [], weight: 0, count: 0, children: [] };
   for (const row of rows) {
     if (row.wait_inflicted_ns <= 0) continue;
     let node = root;
     add(node, row);
-    for (const [name, full] of levels(row)) {
+    for (const [name, full] of levels(row, boxOf(row.thread_name))) {
       let child = node.children.find((each) => each.name === name && each.full === full);
       if (!child) node.children.push((child = { name, full, path: [...node.path, `${name}\n${full}`], weight: 0, count: 0, children: [] }));
       add(child, row);
@@ -37,8 +51,8 @@ export function blameTree(rows: BlameRow[]): Node {
   return root;
 }
 
-function levels(row: BlameRow): [string, string][] {
-  const thread: [string, string] = [row.thread_name, `thread ${row.thread_name}`];
+function levels(row: BlameRow, box: string): [string, string][] {
+  const thread: [string, string] = [box, box === row.thread_name ? `thread ${box}` : `all threads named as ${box}`];
   if (row.function === null) return [thread, ["not looked at", "no waiter looked at the holder in these waits"]];
   const file = row.file ?? "unknown file";
   const native = row.native_module === null ? "" : ` · ${baseName(row.native_module).split(".")[0]}`;
