@@ -57,7 +57,7 @@ pub(crate) async fn watcher_of(
     daemons: Vec<Daemon>,
 ) -> Result<Option<(Daemon, Session)>> {
     for daemon in daemons {
-        let sessions = daemon.live_sessions_if_it_runs().await?;
+        let sessions = daemon.live_sessions().await?;
         if let Some(session) = sessions.into_iter().find(|session| session.target.pid == pid) {
             return Ok(Some((daemon, session)));
         }
@@ -76,18 +76,15 @@ impl Daemon {
         self.info.door == Door::Listen(address)
     }
 
-    /// Sessions that have not ended.
+    /// Sessions that have not ended; none of a gilscope that is about to end.
     pub(crate) async fn live_sessions(&self) -> Result<Vec<Session>> {
-        let answer = self.ask(Method::GET, "/api/sessions", None).await?;
+        let answer = match self.ask(Method::GET, "/api/sessions", None).await {
+            Err(_) if !runfile::is_running(&self.info) => return Ok(vec![]),
+            answer => answer?,
+        };
         let mut sessions: Vec<Session> = serde_json::from_value(answer).context("odd answer")?;
         sessions.retain(|session| session.ended.is_none());
         Ok(sessions)
-    }
-
-    /// The same of one that may be about to end: none then.
-    pub(crate) async fn live_sessions_if_it_runs(&self) -> Result<Vec<Session>> {
-        let asked = self.live_sessions().await;
-        asked.or_else(|error| if runfile::is_running(&self.info) { Err(error) } else { Ok(vec![]) })
     }
 
     /// Places a mark now.

@@ -5,7 +5,7 @@
 //! else imports the same modules too cannot be seen: what is loaded does not reach the importer again.
 //! Starts nothing and reads no files.
 
-use crate::bench::summary::Spread;
+use crate::bench::summary::{self, Spread};
 use crate::store::{ImportRow, ImportRows};
 use serde::Serialize;
 use std::cmp::Reverse;
@@ -178,15 +178,7 @@ fn package(name: &str) -> &str {
 
 /// None where a single figure is not known.
 fn spread(figures: impl Iterator<Item = Option<f64>>) -> Option<Spread> {
-    let mut figures = figures.collect::<Option<Vec<f64>>>()?;
-    figures.sort_by(f64::total_cmp);
-    let (least, most) = (*figures.first()?, *figures.last()?);
-    let middle = figures.len() / 2;
-    let median = match figures.len() % 2 {
-        0 => (figures[middle - 1] + figures[middle]) / 2.0,
-        _ => figures[middle],
-    };
-    Some(Spread { median, least, most })
+    summary::spread(figures.collect::<Option<Vec<f64>>>()?)
 }
 
 /// Exit codes that were seen, once each.

@@ -153,7 +153,7 @@ fn arm_summary(arms: &[Arm], tests: &[Test], rounds: &Rounds, arm: usize) -> Arm
 }
 
 /// None of an empty list.
-fn spread(mut values: Vec<f64>) -> Option<Spread> {
+pub fn spread(mut values: Vec<f64>) -> Option<Spread> {
     values.sort_by(f64::total_cmp);
     let (least, most) = (*values.first()?, *values.last()?);
     let middle = values.len() / 2;

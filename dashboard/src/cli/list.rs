@@ -96,9 +96,19 @@ fn table(rows: &[Row]) -> String {
     table.lines().map(cut).collect()
 }
 
+/// The Python processes that there are.
+fn rows() -> Vec<Row> {
+    survey::processes().into_iter().map(Row::from).collect()
+}
+
+/// Those with `text` in their command lines.
+fn fitting<'a>(text: &'a str, rows: &'a [Row]) -> impl Iterator<Item = &'a Row> {
+    rows.iter().filter(move |row| row.command.join(" ").contains(text))
+}
+
 /// The pid of the one process whose command line contains `text`.
 pub(crate) fn named(text: &str) -> Result<u32, Failure> {
-    choose(text, &survey::processes().into_iter().map(Row::from).collect::<Vec<_>>())
+    choose(text, &rows())
 }
 
 /// A process id. What is none may be a name: then it is told which processes have it.
@@ -107,9 +117,7 @@ pub(crate) fn pid(text: &str) -> Result<u32, String> {
     match text.parse() {
         Ok(pid) => Ok(pid),
         Err(_) if digits || text.starts_with('-') => Err("is no process id".to_owned()),
-        Err(_) => {
-            Err(no_pid(text, &survey::processes().into_iter().map(Row::from).collect::<Vec<_>>()))
-        }
+        Err(_) => Err(no_pid(text, &rows())),
     }
 }
 
@@ -118,9 +126,8 @@ const NAMED_MOST: usize = 8;
 
 fn no_pid(text: &str, rows: &[Row]) -> String {
     let wanted = "a process id is wanted";
-    let named = |row: &&Row| row.command.join(" ").contains(text);
     let of = |row: &Row| format!("{} ({})", row.pid, talk::brief(&row.command.join(" ")));
-    let fits: Vec<String> = rows.iter().filter(named).take(NAMED_MOST).map(of).collect();
+    let fits: Vec<String> = fitting(text, rows).take(NAMED_MOST).map(of).collect();
     match fits.is_empty() {
         true => format!("{wanted}; no Python process has {text:?} in its command line"),
         false => format!("{wanted}, such as {}; or `--name {text}` of `attach`", fits.join(", ")),
@@ -128,7 +135,7 @@ fn no_pid(text: &str, rows: &[Row]) -> String {
 }
 
 fn choose(text: &str, rows: &[Row]) -> Result<u32, Failure> {
-    let fits: Vec<&Row> = rows.iter().filter(|row| row.command.join(" ").contains(text)).collect();
+    let fits: Vec<&Row> = fitting(text, rows).collect();
     match fits.as_slice() {
         [row] => Ok(row.pid),
         [] => Err(Failure::new(

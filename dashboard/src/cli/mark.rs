@@ -26,7 +26,7 @@ pub(crate) struct Flags {
 pub(crate) async fn run(flags: Flags, context: &Context) -> anyhow::Result<ExitCode> {
     let mut marked = 0;
     for daemon in client::daemons()? {
-        for session in daemon.live_sessions_if_it_runs().await? {
+        for session in daemon.live_sessions().await? {
             if flags.pid.is_none_or(|pid| pid == session.target.pid) {
                 mark(&daemon, &session, &flags.text, context).await?;
                 marked += 1;

@@ -6,19 +6,20 @@
 use super::clock::SessionClock;
 use super::codes::Codes;
 use super::cpu::CpuSampler;
-use super::frames::{self, FramesReader};
+use super::frames::{FramesReader, Interpreter};
 use super::gil::{GilReader, Surroundings};
 use super::imports::ImportsReader;
 use super::mapping::Mapping;
 use super::memory::TargetMemory;
-use super::native::{NativeSampler, PcSample};
+use super::native::PcSample;
 use super::policy::Wanted;
+use super::python::Python;
 use super::states::StatesReader;
 use super::threads::Registry;
 use crate::batch::{Batch, Ended, ThreadKey};
 use crate::remedy::Remedy;
-use cpython::outside::{Roots, threads};
-use cpython::{Layout, Memory, Version};
+use cpython::outside::Roots;
+use cpython::{Layout, Version};
 use inject::Identity;
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -29,21 +30,6 @@ use wire::segment::{error, status};
 const NAMES_EVERY_NS: u64 = 2_000_000_000;
 /// Dead threads whose names are kept for the tables; older ones read as "no thread".
 const DEAD_THREADS_KEPT: usize = 20_000;
-
-/// Where glibc keeps a thread's kernel id in its control block on x86-64, as the agent finds it. What stands there in
-/// another libc is the id of no thread that is known, and names none.
-const GLIBC_TID_OFFSET: u64 = 720;
-
-/// What the interpreter is like, once the agent has told where to look.
-struct Python {
-    memory: TargetMemory,
-    layout: Layout,
-    roots: Roots,
-    native: NativeSampler,
-    native_modules_told: usize,
-    /// Where libc keeps a thread's kernel id in its control block, 0 if that was not found.
-    tid_offset: u64,
-}
 
 /// See the module's text.
 pub struct Live {
@@ -136,13 +122,7 @@ impl Live {
     /// not found.
     pub fn find_from_outside(&mut self, target: &Identity) -> bool {
         if self.python.is_none() && self.mapping.is_none() {
-            let interpreter = frames::interpreter(target).ok();
-            self.python = interpreter.map(|(memory, layout, roots)| {
-                let head = roots.interpreter_head.unwrap_or_default();
-                let native = NativeSampler::new(self.pid, head, self.clock.clock.monotonic_ns);
-                let tid_offset = GLIBC_TID_OFFSET;
-                Python { memory, layout, roots, native, native_modules_told: 0, tid_offset }
-            });
+            self.python = Python::from_outside(target, &self.clock);
         }
         self.python.is_some()
     }
@@ -270,11 +250,13 @@ impl Live {
         if let (Some(python), Some(holder)) =
             (&mut self.python, GilReader::holder(mapping, &self.registry))
             && let Some(thread_id) = self.registry.thread_id(holder)
-            && let Some(sample) = python.native.asleep(thread_id, self.clock.now(), &python.memory)
+            && let Some(sample) =
+                python.native.asleep(thread_id, self.clock.now(), &python.interpreter.memory)
         {
             native.entry(holder).or_default().push(sample);
         }
-        let python = self.python.as_ref().map(|python| (&python.memory, &python.layout));
+        let read = self.python.as_ref().map(|python| &python.interpreter);
+        let python = read.map(|read| (&read.memory, &read.layout));
         let modules = self.python.as_ref().map_or(&[][..], |python| python.native.modules());
         let (registry, codes) = (&mut self.registry, &mut self.codes);
         let mut around = Surroundings { registry, codes, python, native, modules, last };
@@ -328,11 +310,9 @@ impl Live {
         // Layouts know versions with their release level, which the agent leaves out.
         let version = Version::from_hex(hex << 8);
         if let Ok(layout) = Layout::choose(&memory, version, roots.runtime) {
-            let interpreter = header.interpreter_head.load(Relaxed);
             let tid_offset = header.tid_offset.load(Relaxed).into();
-            let native = NativeSampler::new(self.pid, interpreter, self.clock.clock.monotonic_ns);
-            self.python =
-                Some(Python { memory, layout, roots, native, native_modules_told: 0, tid_offset });
+            let interpreter = Interpreter { memory, layout, roots };
+            self.python = Some(Python::new(self.pid, interpreter, tid_offset, &self.clock));
         }
     }
 
@@ -344,36 +324,11 @@ impl Live {
         if !due && n_threads == self.n_threads_named {
             return;
         }
-        if let Some(mut found) = threads(&python.memory, &python.layout, &python.roots) {
-            for thread in &mut found.threads {
-                thread.native_id =
-                    thread.native_id.or_else(|| python.native_id(thread.thread_ident));
-            }
-            self.registry.name(&found.threads);
+        if let Some(found) = python.threads() {
+            self.registry.name(&found);
         }
         self.named_ns = Some(now);
         self.n_threads_named = n_threads;
-    }
-}
-
-impl Python {
-    /// The kernel's id of a thread whose interpreter does not keep it: where libc does, in the thread's
-    /// control block, whose address is Python's own id of it (glibc).
-    fn native_id(&self, thread_ident: u64) -> Option<u32> {
-        let mut id = [0; 4];
-        let known =
-            self.tid_offset != 0 && self.memory.read(thread_ident + self.tid_offset, &mut id);
-        known.then(|| u32::from_le_bytes(id))
-    }
-
-    /// Puts what is new about native modules into a batch.
-    fn tell_native(&mut self, batch: &mut Batch) {
-        let modules = self.native.modules().iter().enumerate().skip(self.native_modules_told);
-        batch.native_modules = modules.map(|(i, name)| (i as u32, name.clone())).collect();
-        self.native_modules_told = self.native.modules().len();
-        if let Some(why) = self.native.refused() {
-            batch.notes.insert("native_module".to_owned(), why.to_owned());
-        }
     }
 }
 

@@ -14,6 +14,7 @@ pub mod mapping;
 mod memory;
 mod native;
 pub mod policy;
+mod python;
 pub mod replay;
 mod rings;
 mod slots;

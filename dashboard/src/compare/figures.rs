@@ -3,7 +3,7 @@
 
 use crate::batch::StateCounters;
 use crate::store::{
-    BandParts, Distribution, ImportRow, ImportRows, Range, Snapshot, ThreadRow, total,
+    BandParts, Distribution, ImportRow, ImportRows, Range, Snapshot, ThreadRow, ratio, total,
 };
 use crate::units::{duration, percent};
 use serde::Serialize;
@@ -66,10 +66,6 @@ fn figure(name: &str, title: &str, unit: Unit, value: Option<f64>) -> Figure {
     Figure { name: name.into(), title: title.into(), unit, value, note: None }
 }
 
-fn per(sum: u64, length_ns: u64) -> Option<f64> {
-    (length_ns > 0).then(|| sum as f64 / length_ns as f64)
-}
-
 fn cpu(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let series = snapshot.cpu_in_parts(range, 1);
     let length_ns = series.range.length_ns();
@@ -109,11 +105,11 @@ fn split_note(snapshot: &Snapshot<'_>, unknown_ns: f64, cpu_ns: f64) -> Option<S
 fn gil(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let totals = snapshot.totals(range);
     let rate = |pick: fn(&crate::store::GilTotals) -> u64| {
-        totals.and_then(|t| per(pick(&t), t.held_ns + t.free_ns)).map(|per_ns| per_ns * 1e9)
+        totals.and_then(|t| ratio(pick(&t), t.held_ns + t.free_ns)).map(|per_ns| per_ns * 1e9)
     };
     let share = |part: fn(&crate::store::GilTotals) -> u64,
                  whole: fn(&crate::store::GilTotals) -> u64| {
-        totals.and_then(|t| per(part(&t), whole(&t)))
+        totals.and_then(|t| ratio(part(&t), whole(&t)))
     };
     vec![
         figure("gil.held", "GIL held", Unit::Share, totals.and_then(|t| t.utilization())),
@@ -201,8 +197,8 @@ fn states(snapshot: &Snapshot<'_>, range: Range) -> Vec<Figure> {
     let totals = snapshot.states(range);
     let length_ns = totals.as_ref().map_or(0, |totals| totals.range.length_ns());
     let all = totals.map(|totals| totals.all);
-    let each = |sum: fn(&StateCounters) -> u64| all.and_then(|all| per(sum(&all), all.cycles));
-    let rate = |sum: fn(&StateCounters) -> u64| all.and_then(|all| per(sum(&all), length_ns));
+    let each = |sum: fn(&StateCounters) -> u64| all.and_then(|all| ratio(sum(&all), all.cycles));
+    let rate = |sum: fn(&StateCounters) -> u64| all.and_then(|all| ratio(sum(&all), length_ns));
     let per_s = |sum| rate(sum).map(|per_ns| per_ns * 1e9);
     let made = per_s(StateCounters::created);
     vec![
@@ -281,9 +277,9 @@ fn add(sum: &mut ThreadFigures, row: &ThreadRow, cpu_ns: u64, gil_ns: u64) {
     let gil = row.gil.as_ref();
     sum.threads += 1;
     sum.unsampled += usize::from(row.cpu.is_none());
-    sum.cpu_cores = plus(sum.cpu_cores, row.cpu.and_then(|cpu| per(cpu.cpu_ns, cpu_ns)));
-    sum.hold_share = plus(sum.hold_share, gil.and_then(|gil| per(gil.hold_ns, gil_ns)));
-    sum.wait_share = plus(sum.wait_share, gil.and_then(|gil| per(gil.wait_ns, gil_ns)));
-    let inflicted = gil.and_then(|gil| per(gil.wait_inflicted_ns, gil_ns));
+    sum.cpu_cores = plus(sum.cpu_cores, row.cpu.and_then(|cpu| ratio(cpu.cpu_ns, cpu_ns)));
+    sum.hold_share = plus(sum.hold_share, gil.and_then(|gil| ratio(gil.hold_ns, gil_ns)));
+    sum.wait_share = plus(sum.wait_share, gil.and_then(|gil| ratio(gil.wait_ns, gil_ns)));
+    let inflicted = gil.and_then(|gil| ratio(gil.wait_inflicted_ns, gil_ns));
     sum.inflicted_share = plus(sum.inflicted_share, inflicted);
 }

@@ -1,9 +1,8 @@
 //! `imports-memory`: the process's memory in RAM, and what the imports that had ended by then keep of it.
 
 use super::canvas::{self, *};
-use super::memory::{self, RSS};
+use super::memory::{self, RSS, draw_bytes, last, last_bytes};
 use super::table::{Table, known, seconds};
-use super::time_axis::{self, Values};
 use super::{Plot, PlotError};
 use crate::store::{ImportRows, ProcessSeries, Range, Snapshot};
 use crate::units;
@@ -40,9 +39,7 @@ fn kept(imports: &ImportRows, series: &ProcessSeries) -> Vec<Option<u64>> {
 
 pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
     let (series, kept) = series(snapshot, range)?;
-    let last = |values: &[Option<u64>]| values.iter().rev().find_map(|value| *value);
-    let text = |value: Option<u64>| value.map_or(units::UNKNOWN.into(), units::bytes);
-    let (rss, imports) = (text(last(&series.rss_bytes)), text(last(&kept)));
+    let (rss, imports) = (last_bytes(&series.rss_bytes), last_bytes(&kept));
     let mut legend = vec![Entry { color: RSS, name: "in RAM (RSS)".into(), figure: rss.clone() }];
     let of_it = match last(&kept) {
         None => "what imports keep is not known".into(),
@@ -61,26 +58,9 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
         patterns: Default::default(),
         description: "Memory of the process in RAM over time, and what imports keep.".into(),
     };
-    let body = |area: &Area<'_>| draw_areas(area, snapshot, &series, &kept);
+    let areas = [(&series.rss_bytes[..], RSS), (&kept[..], KEPT)];
+    let body = |area: &Area<'_>| draw_bytes(area, snapshot, &series, areas, true);
     Some(canvas::draw(snapshot, series.range, &sheet, body))
-}
-
-fn draw_areas(
-    area: &Area<'_>,
-    snapshot: &Snapshot<'_>,
-    series: &ProcessSeries,
-    kept: &[Option<u64>],
-) -> Drawn {
-    let all = series.rss_bytes.iter().chain(kept).flatten();
-    let highest = all.copied().max().unwrap_or(1);
-    let (unit, name) = units::byte_unit(highest);
-    let in_unit = |bytes: u64| bytes as f64 / unit as f64;
-    let plain = |value: &f64| time_axis::plain(*value);
-    let title = format!("memory ({name})");
-    let values = Values { max: in_unit(highest) * 1.06, title: &title, label: &plain };
-    let floats = |bytes: &[Option<u64>]| bytes.iter().map(|v| v.map(in_unit)).collect();
-    let areas = [(floats(&series.rss_bytes), RSS), (floats(kept), KEPT)];
-    memory::draw_one(area, snapshot, series, &values, &areas, true)
 }
 
 pub fn table(snapshot: &Snapshot<'_>, range: Range) -> Option<Table> {

@@ -24,11 +24,9 @@ pub fn series(snapshot: &Snapshot<'_>, range: Range) -> Option<ProcessSeries> {
 
 pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, PlotError>> {
     let series = series(snapshot, range)?;
-    let last = |values: &[Option<u64>]| values.iter().rev().find_map(|value| *value);
-    let bytes = |value: Option<u64>| value.map_or(units::UNKNOWN.into(), units::bytes);
-    let threads = series.threads.iter().rev().find_map(|value| *value);
+    let threads = last(&series.threads);
     let threads = threads.map_or(units::UNKNOWN.into(), |value| units::count(value.into()));
-    let [rss, uss] = [&series.rss_bytes, &series.uss_bytes].map(|values| bytes(last(values)));
+    let [rss, uss] = [&series.rss_bytes, &series.uss_bytes].map(|values| last_bytes(values));
     let entry =
         |color, name: &str, figure: &str| Entry { color, name: name.into(), figure: figure.into() };
     let mut legend = vec![entry(RSS, "in RAM (RSS)", &rss)];
@@ -52,23 +50,47 @@ pub fn draw(snapshot: &Snapshot<'_>, range: Range) -> Option<Result<String, Plot
 
 fn draw_both(area: &Area<'_>, snapshot: &Snapshot<'_>, series: &ProcessSeries) -> Drawn {
     let (upper, lower) = area.split_vertically(px(232));
-    let highest = series.rss_bytes.iter().flatten().copied().max().unwrap_or(1);
+    let areas = [(&series.rss_bytes[..], RSS), (&series.uss_bytes[..], USS)];
+    draw_bytes(&upper, snapshot, series, areas, false)?;
+    let most = series.threads.iter().flatten().copied().max().unwrap_or(1);
+    let plain = |value: &f64| time_axis::plain(*value);
+    let values = Values { max: f64::from(most.max(1)) * 1.06, title: "threads", label: &plain };
+    let threads = series.threads.iter().map(|value| value.map(f64::from)).collect();
+    draw_one(&lower, snapshot, series, &values, &[(threads, THREADS)], true)
+}
+
+/// Areas of memory over each other, from the highest down, in a unit that suits the highest.
+pub fn draw_bytes(
+    area: &Area<'_>,
+    snapshot: &Snapshot<'_>,
+    series: &ProcessSeries,
+    areas: [(&[Option<u64>], RGBColor); 2],
+    is_last: bool,
+) -> Drawn {
+    let all = areas.iter().flat_map(|(bytes, _)| bytes.iter().flatten());
+    let highest = all.copied().max().unwrap_or(1);
     let (unit, name) = units::byte_unit(highest);
     let in_unit = |bytes: u64| bytes as f64 / unit as f64;
     let plain = |value: &f64| time_axis::plain(*value);
     let title = format!("memory ({name})");
     let values = Values { max: in_unit(highest) * 1.06, title: &title, label: &plain };
     let floats = |bytes: &[Option<u64>]| bytes.iter().map(|v| v.map(in_unit)).collect();
-    let areas = [(floats(&series.rss_bytes), RSS), (floats(&series.uss_bytes), USS)];
-    draw_one(&upper, snapshot, series, &values, &areas, false)?;
-    let most = series.threads.iter().flatten().copied().max().unwrap_or(1);
-    let values = Values { max: f64::from(most.max(1)) * 1.06, title: "threads", label: &plain };
-    let threads = series.threads.iter().map(|value| value.map(f64::from)).collect();
-    draw_one(&lower, snapshot, series, &values, &[(threads, THREADS)], true)
+    let areas = areas.map(|(bytes, color)| (floats(bytes), color));
+    draw_one(area, snapshot, series, &values, &areas, is_last)
+}
+
+/// The last figure that is known.
+pub fn last<T: Copy>(values: &[Option<T>]) -> Option<T> {
+    values.iter().rev().find_map(|value| *value)
+}
+
+/// The last amount that is known, in words.
+pub fn last_bytes(values: &[Option<u64>]) -> String {
+    last(values).map_or(units::UNKNOWN.into(), units::bytes)
 }
 
 /// Areas over each other; where a figure is not known there is a gap.
-pub fn draw_one(
+fn draw_one(
     area: &Area<'_>,
     snapshot: &Snapshot<'_>,
     series: &ProcessSeries,

@@ -3,6 +3,7 @@
 use super::frames::Frames;
 use super::schema::*;
 use super::{experiments, imports, states};
+use crate::batch;
 use crate::findings::Finding;
 use crate::units::{UNKNOWN, count, duration, escape_markdown, maybe, percent};
 use std::io::{Result, Write};
@@ -59,7 +60,8 @@ impl Ended {
     /// For a person.
     pub fn text(&self) -> String {
         let Self { how, reason, at_ns } = self;
-        let went_on = if ["ended", "cut off"].contains(how) { "" } else { "; the process went on" };
+        let left = [batch::Ended::DETACHED, batch::Ended::STOPPED].contains(how);
+        let went_on = if left { "; the process went on" } else { "" };
         format!("{reason}, at {}{went_on}", duration((*at_ns).max(0) as u64))
     }
 }

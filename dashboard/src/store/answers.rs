@@ -186,7 +186,8 @@ impl GilTotals {
     }
 }
 
-fn ratio(part: u64, whole: u64) -> Option<f64> {
+/// A part in terms of its whole; null of nothing.
+pub fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 

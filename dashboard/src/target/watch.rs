@@ -81,18 +81,22 @@ struct Watcher {
 }
 
 impl Watcher {
+    /// Says why something has no figures.
+    fn note(&mut self, of: &str, why: String) {
+        let notes = [(of.to_owned(), why)].into();
+        self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+    }
+
     /// Polls until the end; returns its reason.
     fn run(mut self, mut orders: mpsc::Receiver<Control>) -> String {
         for remedy in Remedy::of_plan(&self.watched.entry.plan) {
             if let Err(why) = self.try_remedy(remedy) {
-                let notes = [(remedy.name().to_owned(), why)].into();
-                self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+                self.note(remedy.name(), why);
             }
         }
         if !self.watched.entry.plan.probes.gil {
             let why = "the gil probe was off: it is not among --probes".to_owned();
-            let notes = [("gil".to_owned(), why)].into();
-            self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
+            self.note("gil", why);
         }
         loop {
             if let Some(reason) = self.turn() {
@@ -187,10 +191,7 @@ impl Watcher {
         self.frames_tries += 1;
         match FramesReader::open(&self.watched.identity, self.watched.entry.clock) {
             Ok(reader) => self.watched.live.read_frames(reader),
-            Err(why) if self.frames_tries == FRAMES_TRIES => {
-                let notes = [("frames".to_owned(), why)].into();
-                self.feed(Batch { at_ns: self.watched.live.now(), notes, ..Batch::default() });
-            }
+            Err(why) if self.frames_tries == FRAMES_TRIES => self.note("frames", why),
             Err(_) => {}
         }
     }

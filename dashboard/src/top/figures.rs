@@ -2,7 +2,7 @@
 //!
 //! Does not know how it is drawn. What is not known is none, never 0.
 
-use crate::store::{BlameRow, Class, EXITED, Range, Snapshot, ThreadRow};
+use crate::store::{BlameRow, Class, EXITED, Range, Snapshot, ThreadRow, ratio};
 use crate::talk::printable;
 use crate::units::base_name;
 
@@ -131,10 +131,10 @@ fn thread(row: &ThreadRow, cpu_ns: u64, gil_ns: u64) -> ThreadFigures {
     ThreadFigures {
         name: printable(&row.name),
         class: row.class,
-        cpu: row.cpu.and_then(|cpu| share(cpu.cpu_ns, cpu_ns)),
-        held: gil.and_then(|gil| share(gil.hold_ns, gil_ns)),
-        waited: gil.and_then(|gil| share(gil.wait_ns, gil_ns)),
-        inflicted: gil.and_then(|gil| share(gil.wait_inflicted_ns, gil_ns)),
+        cpu: row.cpu.and_then(|cpu| ratio(cpu.cpu_ns, cpu_ns)),
+        held: gil.and_then(|gil| ratio(gil.hold_ns, gil_ns)),
+        waited: gil.and_then(|gil| ratio(gil.wait_ns, gil_ns)),
+        inflicted: gil.and_then(|gil| ratio(gil.wait_inflicted_ns, gil_ns)),
         voluntary_per_s: gil.and_then(|gil| per_s(gil.releases_voluntary, gil_ns)),
         forced_per_s: gil.and_then(|gil| per_s(gil.releases_forced, gil_ns)),
     }
@@ -153,7 +153,7 @@ fn blame(rows: Vec<BlameRow>, gil_ns: u64) -> Vec<BlameFigures> {
         let place = printable(&place);
         let function = row.function.as_deref().map(printable);
         let module = printable(base_name(row.native_module.as_deref().unwrap_or_default()));
-        let share = share(row.wait_inflicted_ns, all_ns).unwrap_or(0.0);
+        let share = ratio(row.wait_inflicted_ns, all_ns).unwrap_or(0.0);
         let waits_per_s = per_s(row.waits, gil_ns).unwrap_or(0.0);
         let same = |line: &&mut BlameFigures| {
             line.function == function && line.place == place && line.module == module
@@ -171,10 +171,6 @@ fn blame(rows: Vec<BlameRow>, gil_ns: u64) -> Vec<BlameFigures> {
     lines
 }
 
-fn share(part_ns: u64, whole_ns: u64) -> Option<f64> {
-    (whole_ns > 0).then(|| part_ns as f64 / whole_ns as f64)
-}
-
 fn per_s(count: u64, window_ns: u64) -> Option<f64> {
-    share(count, window_ns).map(|per_ns| per_ns * 1e9)
+    ratio(count, window_ns).map(|per_ns| per_ns * 1e9)
 }

@@ -8,6 +8,12 @@ export function chosen(sessions: Session[], wanted: number | null): Session | nu
     ?? sessions.findLast((session) => !session.ended) ?? sessions[0] ?? null;
 }
 
+/** How it is with a session, in words: a reason that begins with "detached" needs no "ended" before it. */
+export function stateText({ ended }: Session): string {
+  if (!ended) return "running";
+  return ended.how === "ended" ? `ended: ${ended.reason}` : ended.reason;
+}
+
 /** Whether both watch the same process on the same clock, so that spans of one hold for the other. */
 export function isSame(a: Session, b: Session): boolean {
   return a.id === b.id && a.target.pid === b.target.pid && a.target.anchor_unix_ns === b.target.anchor_unix_ns;

@@ -30,10 +30,10 @@ const CENSUS_TIMES: u64 = 100;
 const LAST_LIMIT: Duration = Duration::from_secs(2);
 
 /// The target's interpreter as it is read from outside.
-struct Interpreter {
-    memory: TargetMemory,
-    layout: Layout,
-    roots: Roots,
+pub struct Interpreter {
+    pub memory: TargetMemory,
+    pub layout: Layout,
+    pub roots: Roots,
 }
 
 /// See the module's text.
@@ -52,25 +52,30 @@ pub struct FramesReader {
     no_census: Option<String>,
 }
 
-/// The interpreter as it is found from outside. The text says why it cannot be read.
-pub fn interpreter(target: &Identity) -> Result<(TargetMemory, Layout, Roots), String> {
-    let found = survey::interpreter(target).ok_or("no interpreter was found in the process")?;
-    let text = found.version.ok_or("the interpreter does not tell its version from outside")?;
-    let version = Version::parse(text.as_bytes()).ok_or("the interpreter's version is odd")?;
-    let (roots, _) = addresses(target);
-    let cannot = |error: std::io::Error| format!("its memory cannot be read: {error}");
-    let memory = TargetMemory::open(target.pid()).map_err(cannot)?;
-    let layout = Layout::choose(&memory, version, roots.runtime).map_err(|why| why.to_string())?;
-    Ok((memory, layout, roots))
+impl Interpreter {
+    /// The one in the target, and addresses of what it exports. The text says why it cannot be read.
+    pub fn find(target: &Identity) -> Result<(Self, FrameSymbols), String> {
+        let found = survey::interpreter(target).ok_or("no interpreter was found in the process")?;
+        let text = found.version.ok_or("the interpreter does not tell its version from outside")?;
+        let version = Version::parse(text.as_bytes()).ok_or("the interpreter's version is odd")?;
+        let (roots, symbols) = addresses(target);
+        let memory = TargetMemory::open(target.pid()).map_err(unreadable)?;
+        let layout =
+            Layout::choose(&memory, version, roots.runtime).map_err(|why| why.to_string())?;
+        Ok((Self { memory, layout, roots }, symbols))
+    }
+}
+
+fn unreadable(error: std::io::Error) -> String {
+    format!("its memory cannot be read: {error}")
 }
 
 impl FramesReader {
     /// Finds the interpreter in the target. The text says why it cannot be read.
     pub fn open(target: &Identity, clock: SessionClock) -> Result<Self, String> {
-        let (memory, layout, roots) = interpreter(target)?;
-        let (_, symbols) = addresses(target);
-        let cannot = |error: std::io::Error| format!("its memory cannot be read: {error}");
-        let pages = Arc::new(Pages::open(target.pid()).map_err(cannot)?);
+        let (python, symbols) = Interpreter::find(target)?;
+        let Interpreter { memory, layout, .. } = &python;
+        let pages = Arc::new(Pages::open(target.pid()).map_err(unreadable)?);
         if layout.free_threaded {
             return Err("the probe does not know builds without the GIL".to_owned());
         }
@@ -78,15 +83,14 @@ impl FramesReader {
             Some(_) => FramesModel::Chunk,
             None => FramesModel::Zombie,
         };
-        let (facts, no_census) = match FrameFacts::of(&memory, &layout, &symbols) {
+        let (facts, no_census) = match FrameFacts::of(memory, layout, &symbols) {
             Ok(facts) => (Some(Arc::new(facts)), None),
             Err(why) => (None, Some(why.to_owned())),
         };
-        let python = Arc::new(Interpreter { memory, layout, roots });
         Ok(Self {
             pid: target.pid(),
             clock,
-            python,
+            python: Arc::new(python),
             no_census,
             facts,
             pages,

@@ -4,6 +4,7 @@ import "./overview.css";
 import { Chart } from "../charts/chart";
 import { lineSpec, percentLabel } from "../charts/series";
 import { type Context, isGilWatched, type PageView } from "../context";
+import { stateText } from "../current";
 import { h, setText, show } from "../dom";
 import { bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
 import { CostList } from "../parts/cost";
@@ -98,7 +99,7 @@ export class OverviewPage implements PageView {
 }
 
 function factsOf(session: Session): [string, string][] {
-  const { target, range, ended } = session;
+  const { target, range } = session;
   const free = target.free_threaded === null ? "" : target.free_threaded ? ", free-threaded" : "";
   const at = (unix_ns: number) => `${new Date(unix_ns / 1e6).toLocaleDateString("en-CA")} ${clock(unix_ns / 1e9)}`;
   return [
@@ -111,7 +112,7 @@ function factsOf(session: Session): [string, string][] {
     ["Way in", target.method || UNKNOWN],
     ["Threads", `${session.n_threads_alive} alive, ${session.n_threads} seen`],
     ["Cores of the machine", target.n_cpus ? String(target.n_cpus) : UNKNOWN],
-    ["State", ended ? (ended.how === "ended" ? `ended: ${ended.reason}` : ended.reason) : "running"],
+    ["State", stateText(session)],
   ];
 }
 

@@ -2,6 +2,7 @@
 
 import "./targets.css";
 import { attach, beginRecording, detach, endRecording, openRecording, processes, recordings, recordingUrl } from "../api";
+import { stateText } from "../current";
 import { h, setText, show } from "../dom";
 import { baseName, bytes, clock, cores, count, duration, percent, UNKNOWN } from "../format";
 import { panel, save } from "../parts/panel";
@@ -40,12 +41,15 @@ export class TargetsPage {
     kept.body.append(this.fileState.element, this.files.element);
     this.folderNote = kept.note;
     this.element.append(watched.element, others.element, kept.element);
+    this.whileSeen(FOLDER_EVERY_MS, () => this.lookAtFolder());
+    this.whileSeen(PROCESSES_EVERY_MS, () => this.lookAtProcesses());
+  }
+
+  /** Looks now and then, as long as somebody sees it. */
+  private whileSeen(every_ms: number, look: () => Promise<void>): void {
     setInterval(() => {
-      if (!this.element.hidden && !document.hidden) void this.lookAtFolder();
-    }, FOLDER_EVERY_MS);
-    setInterval(() => {
-      if (!this.element.hidden && !document.hidden) void this.lookAtProcesses();
-    }, PROCESSES_EVERY_MS);
+      if (!this.element.hidden && !document.hidden) void look();
+    }, every_ms);
   }
 
   draw(sessions: Session[]): void {
@@ -113,9 +117,9 @@ export class TargetsPage {
           cell.dataset.id = String(row.id);
           cell.replaceChildren(h("button", { type: "button", class: "link", click: () => open(row.id) }, sessionName(row)));
         } },
-      { key: "state", label: "State", title: "Running, or why it ended", text: state, sort: state,
+      { key: "state", label: "State", title: "Running, or why it ended", text: stateText, sort: stateText,
         dress: (cell, row) => {
-          titled(cell, this.isRecorded(row) ? "running, recorded" : state(row));
+          titled(cell, this.isRecorded(row) ? "running, recorded" : stateText(row));
           cell.classList.toggle("dim", row.ended !== null);
           cell.classList.toggle("recording-now", this.isRecorded(row));
         } },
@@ -223,11 +227,6 @@ function open(session: number, last_s?: number): void {
 function titled(cell: HTMLElement, text: string): void {
   setText(cell, text);
   if (cell.title !== text) cell.title = text;
-}
-
-function state(session: Session): string {
-  if (!session.ended) return "running";
-  return session.ended.how === "ended" ? `ended: ${session.ended.reason}` : session.ended.reason;
 }
 
 function scriptName(cmdline: string[], executable = ""): string {
